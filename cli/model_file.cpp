@@ -1,0 +1,56 @@
+#include "cli/model_file.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "cli/output.h"
+#include "model/error.h"
+
+namespace kern {
+
+std::string model_path(const ModelFlags& flags) {
+  if (!flags.path.empty()) return flags.path;
+  const char* path = std::getenv("KERN_MODEL");
+  if (path && *path) return path;
+  throw Error(ExitCode::usage, "no model; give one with -m FILE or set KERN_MODEL");
+}
+
+std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags) {
+  const bool wants_gpu = flags.gpu_layers != "auto" && flags.gpu_layers != "0";
+  if (wants_gpu && !flags.quiet) write_notice("kern: -ngl: this build has no GPU support; running on the CPU\n");
+  try {
+    return std::make_unique<CpuBackend>(flags.threads ? flags.threads : available_threads());
+  } catch (const std::invalid_argument& error) {
+    throw Error(ExitCode::usage, error.what());
+  }
+}
+
+int choose_context(const ContextFlags& flags, const ModelFlags& model, int model_length) {
+  if (flags.context == 0) return std::min(model_length, 8192);
+  if (flags.context > model_length && !model.quiet)
+    write_notice(fmt::format(
+        "kern: warning: -c {} is more than the {} positions the model was trained for; answers may degrade\n",
+        flags.context, model_length));
+  return flags.context;
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes >= std::uint64_t{1} << 30) return fmt::format("{:.2f} GiB", value / (1 << 30));
+  if (bytes >= std::uint64_t{1} << 20) return fmt::format("{:.1f} MiB", value / (1 << 20));
+  if (bytes >= std::uint64_t{1} << 10) return fmt::format("{:.1f} KiB", value / (1 << 10));
+  return fmt::format("{} B", bytes);
+}
+
+std::string main_format(const Gguf& gguf) {
+  std::map<std::string_view, std::uint64_t> bytes;
+  for (const TensorInfo& tensor : gguf.tensors()) bytes[find_format(tensor.format)->name] += tensor.bytes.size();
+  const auto most = std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; });
+  return most == bytes.end() ? "" : std::string(most->first);
+}
+
+} // namespace kern

@@ -1,0 +1,29 @@
+// Finding and opening the model a command works on.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/options.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "model/gguf.h"
+
+namespace kern {
+
+/// -m, else $KERN_MODEL. Throws Error(usage) where neither is given.
+std::string model_path(const ModelFlags& flags);
+
+/// The backend the flags ask for; says on standard error where they ask for a GPU. Throws Error(usage) for a wrong
+/// $KERN_CPU.
+std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags);
+
+/// -c: the smaller of the model's length and 8192 where it is 0; more than the model's length is warned about.
+int choose_context(const ContextFlags& flags, const ModelFlags& model, int model_length);
+
+/// "637.8 MiB"
+std::string format_bytes(std::uint64_t bytes);
+
+/// The format most of the weights have, as in "Q4_K".
+std::string main_format(const Gguf& gguf);
+
+} // namespace kern

@@ -1,0 +1,136 @@
+#include "cli/report.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "cli/model_file.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+
+namespace kern {
+
+namespace {
+
+double rate(std::size_t count, double seconds) { return seconds > 0.0 ? static_cast<double>(count) / seconds : 0.0; }
+
+/// Smallest value that at least `share` of the values don't exceed; 0 where there are none.
+double percentile(std::vector<double> values, double share) {
+  if (values.empty()) return 0.0;
+  std::ranges::sort(values);
+  const auto rank = static_cast<std::size_t>(share * static_cast<double>(values.size() - 1) + 0.5);
+  return values[rank];
+}
+
+struct Derived {
+  double prefill_rate = 0.0;   // tokens/s
+  double decode_rate = 0.0;    // tokens/s
+  double p50 = 0.0, p99 = 0.0; // seconds
+  std::uint64_t bytes_per_token = 0;
+  double gigabytes_per_second = 0.0;
+};
+
+Derived derive(const RunReport& report) {
+  const GenerateResult& r = report.result;
+  Derived d;
+  d.prefill_rate = rate(r.prompt_tokens, r.prefill_seconds);
+  d.decode_rate = rate(r.token_seconds.size(), r.decode_seconds);
+  d.p50 = percentile(r.token_seconds, 0.50);
+  d.p99 = percentile(r.token_seconds, 0.99);
+  // The cache is read up to the position: on average the prompt and half of the answer.
+  d.bytes_per_token =
+      report.weight_bytes + report.cache_bytes_per_position * (report.prompt_tokens + r.tokens.size() / 2);
+  d.gigabytes_per_second = d.decode_rate * static_cast<double>(d.bytes_per_token) * 1e-9;
+  return d;
+}
+
+std::string explain(const RunReport& report) {
+  switch (report.result.reason) {
+  case EndReason::end_of_generation: return "the model ended its answer";
+  case EndReason::stop_string: return fmt::format("stop string \"{}\"", escape_controls(report.result.stop));
+  case EndReason::length: return "all tokens asked for were given";
+  case EndReason::context:
+    return fmt::format("CUT: the context of {} tokens is full; raise it with -c", report.context);
+  case EndReason::time: return "CUT: the time limit was reached; raise it with --max-time";
+  case EndReason::interrupted: return "interrupted";
+  case EndReason::closed: return "nobody reads the output";
+  }
+  return "";
+}
+
+} // namespace
+
+ExitCode exit_code(EndReason reason) {
+  switch (reason) {
+  case EndReason::context:
+  case EndReason::time: return ExitCode::cut;
+  case EndReason::interrupted: return ExitCode::interrupted;
+  default: return ExitCode::ok;
+  }
+}
+
+std::string report_table(const RunReport& report) {
+  const GenerateResult& r = report.result;
+  const Derived d = derive(report);
+  const std::string name = report.model_name.empty() ? report.model_path : report.model_name;
+  std::string out = fmt::format("model   {} ({} {}, {}), {}\n", escape_controls(name), report.architecture,
+                                report.format, format_bytes(report.model_bytes), report.device);
+  out += fmt::format("load    {:.3f} s\n", report.load_seconds);
+  out += fmt::format("prompt  {} tokens in {:.3f} s, {:.1f} tokens/s\n", r.prompt_tokens, r.prefill_seconds,
+                     d.prefill_rate);
+  out += fmt::format("answer  {} tokens, first after {:.3f} s, then {:.1f} tokens/s (p50 {:.2f} ms, p99 {:.2f} ms)\n",
+                     r.tokens.size(), r.first_token_seconds, d.decode_rate, d.p50 * 1e3, d.p99 * 1e3);
+  out += fmt::format("read    {} a token, {:.1f} GB/s\n", format_bytes(d.bytes_per_token), d.gigabytes_per_second);
+  out += fmt::format("end     {}; seed {}\n", explain(report), report.sampler.seed);
+  return out;
+}
+
+nlohmann::ordered_json report_json(const RunReport& report) {
+  const GenerateResult& r = report.result;
+  const Derived d = derive(report);
+  const SamplerOptions& s = report.sampler;
+  nlohmann::ordered_json json;
+  json["text"] = report.text;
+  json["reason"] = end_reason_name(r.reason);
+  json["exit_code"] = static_cast<int>(exit_code(r.reason));
+  if (!r.stop.empty()) json["stop"] = r.stop;
+  json["prompt_tokens"] = report.prompt_tokens;
+  json["generated_tokens"] = r.tokens.size();
+  json["tokens"] = r.tokens;
+  json["seed"] = s.seed;
+  json["kern"] = version();
+  json["model"] = {{"path", report.model_path},
+                   {"name", report.model_name},
+                   {"architecture", report.architecture},
+                   {"format", report.format},
+                   {"bytes", report.model_bytes}};
+  json["device"] = report.device;
+  json["context"] = report.context;
+  json["cache"] = {{"key_type", report.key_format}, {"value_type", report.value_format}};
+  json["sampling"] = {{"temperature", s.temperature},
+                      {"top_k", s.top_k},
+                      {"top_p", s.top_p},
+                      {"min_p", s.min_p},
+                      {"typical_p", s.typical_p},
+                      {"repeat_penalty", s.repeat_penalty},
+                      {"repeat_last_n", s.repeat_last_n},
+                      {"presence_penalty", s.presence_penalty},
+                      {"frequency_penalty", s.frequency_penalty}};
+  json["timings"] = {{"load_seconds", report.load_seconds},
+                     {"prefill_seconds", r.prefill_seconds},
+                     {"prefill_tokens_per_second", d.prefill_rate},
+                     {"first_token_seconds", r.first_token_seconds},
+                     {"decode_seconds", r.decode_seconds},
+                     {"decode_tokens_per_second", d.decode_rate},
+                     {"token_seconds_p50", d.p50},
+                     {"token_seconds_p99", d.p99},
+                     {"bytes_per_token", d.bytes_per_token},
+                     {"gigabytes_per_second", d.gigabytes_per_second}};
+  return json;
+}
+
+std::string dump_json(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+} // namespace kern

@@ -1,0 +1,42 @@
+// What a generation was, as a table on standard error or as JSON.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/generate.h"
+#include "model/error.h"
+#include "model/gguf.h"
+
+namespace kern {
+
+struct RunReport {
+  std::string model_path;
+  std::string model_name;
+  std::string architecture;
+  std::string format;
+  std::uint64_t model_bytes = 0;
+  std::string device;
+  int context = 0;
+  std::string key_format;
+  std::string value_format;
+  std::size_t prompt_tokens = 0;  // of the whole prompt
+  std::uint64_t weight_bytes = 0; // read for every token
+  std::uint64_t cache_bytes_per_position = 0;
+  double load_seconds = 0.0;
+  SamplerOptions sampler;
+  GenerateResult result;
+  std::string text;
+};
+
+/// What the process says to its shell about the end of a generation.
+ExitCode exit_code(EndReason reason);
+
+/// The table. Where the answer was cut, its last line says why and what to do.
+std::string report_table(const RunReport& report);
+nlohmann::ordered_json report_json(const RunReport& report);
+/// With invalid UTF-8 replaced, indented, newline at the end.
+std::string dump_json(const nlohmann::ordered_json& json);
+
+} // namespace kern

@@ -1,0 +1,78 @@
+#include "cli/terminal.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/output.h"
+
+namespace kern {
+
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+} // namespace
+
+bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
+bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+int terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::string escape_controls(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else if (byte == 0xC2 && next >= 0x80 && next <= 0x9F) {
+      out += fmt::format("\\u00{:02x}", next);
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+ProgressBar::ProgressBar(std::string label, std::string unit, bool enabled)
+    : label_(std::move(label)), unit_(std::move(unit)), enabled_(enabled && stderr_is_terminal()),
+      begin_(now_seconds()) {}
+
+ProgressBar::~ProgressBar() { clear(); }
+
+void ProgressBar::update(std::size_t done, std::size_t total) {
+  const double elapsed = now_seconds() - begin_;
+  if (!enabled_ || elapsed < 1.0 || total == 0) return;
+  if (done >= total) return clear();
+  const double share = static_cast<double>(done) / static_cast<double>(total);
+  const double left = done ? elapsed / share - elapsed : 0.0;
+  const std::string text = fmt::format(" {} / {} {}, {:.0f} s left", done, total, unit_, left);
+  const int room = terminal_width() - static_cast<int>(label_.size() + text.size()) - 4;
+  const int width = std::clamp(room, 0, 40);
+  const int filled = static_cast<int>(share * width);
+  std::string line = "\r" + label_ + " ";
+  if (width >= 5)
+    line += "[" + std::string(static_cast<std::size_t>(filled), '#') +
+            std::string(static_cast<std::size_t>(width - filled), '.') + "]";
+  write_notice(line + text + "\x1b[K");
+  drawn_ = true;
+}
+
+void ProgressBar::clear() {
+  if (drawn_) write_notice("\r\x1b[K");
+  drawn_ = false;
+}
+
+} // namespace kern

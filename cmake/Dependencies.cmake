@@ -1,0 +1,45 @@
+# Libraries from the system's packages; where one is missing, its source through FetchContent. To build without a network
+# set FETCHCONTENT_SOURCE_DIR_<NAME> to an unpacked source.
+include(FetchContent)
+
+function(kern_fetch name repository tag)
+  message(STATUS "${name} is not installed; fetching ${repository} ${tag}")
+  FetchContent_Declare(${name} GIT_REPOSITORY ${repository} GIT_TAG ${tag} GIT_SHALLOW ON)
+  FetchContent_MakeAvailable(${name})
+endfunction()
+
+find_package(fmt 8 QUIET)
+if(NOT fmt_FOUND)
+  kern_fetch(fmt https://github.com/fmtlib/fmt.git 9.1.0)
+endif()
+
+find_package(CLI11 2 QUIET)
+if(NOT CLI11_FOUND)
+  set(CLI11_BUILD_TESTS OFF CACHE BOOL "" FORCE)
+  set(CLI11_BUILD_EXAMPLES OFF CACHE BOOL "" FORCE)
+  set(CLI11_BUILD_DOCS OFF CACHE BOOL "" FORCE)
+  kern_fetch(cli11 https://github.com/CLIUtils/CLI11.git v2.3.2)
+endif()
+
+find_package(nlohmann_json 3.9 QUIET)
+if(NOT nlohmann_json_FOUND)
+  set(JSON_BuildTests OFF CACHE BOOL "" FORCE)
+  kern_fetch(json https://github.com/nlohmann/json.git v3.11.2)
+endif()
+
+find_package(PCRE2 QUIET)
+if(NOT PCRE2_FOUND)
+  set(PCRE2_SUPPORT_JIT ON CACHE BOOL "" FORCE)
+  set(PCRE2_BUILD_TESTS OFF CACHE BOOL "" FORCE)
+  set(PCRE2_BUILD_PCRE2GREP OFF CACHE BOOL "" FORCE)
+  kern_fetch(pcre2 https://github.com/PCRE2Project/pcre2.git pcre2-10.42)
+  add_library(PCRE2::8BIT ALIAS pcre2-8-static)
+endif()
+
+if(KERN_TESTS)
+  find_package(doctest 2.4 QUIET)
+  if(NOT doctest_FOUND)
+    set(DOCTEST_WITH_TESTS OFF CACHE BOOL "" FORCE)
+    kern_fetch(doctest https://github.com/doctest/doctest.git v2.4.9)
+  endif()
+endif()

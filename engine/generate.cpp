@@ -1,0 +1,122 @@
+#include "engine/generate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "engine/stop.h"
+#include "model/error.h"
+
+namespace kern {
+
+std::string_view end_reason_name(EndReason reason) {
+  switch (reason) {
+  case EndReason::end_of_generation: return "end";
+  case EndReason::stop_string: return "stop";
+  case EndReason::length: return "length";
+  case EndReason::context: return "context";
+  case EndReason::time: return "time";
+  case EndReason::interrupted: return "interrupted";
+  case EndReason::closed: return "closed";
+  }
+  return "unknown";
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+void check_logits(std::span<const float> logits, int position) {
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    if (!std::isfinite(logits[i]))
+      throw Error(
+          ExitCode::model,
+          fmt::format(
+              "the logit of token {} at position {} is {}, expected a finite number; the model's weights are damaged",
+              i, position, logits[i]));
+}
+
+/// What ends the loop before another token is drawn.
+std::optional<EndReason> reason_to_end(const Session& session, const GenerateOptions& options,
+                                       const GenerateCallbacks& callbacks, std::size_t drawn, Clock::time_point begin) {
+  if (callbacks.interrupted()) return EndReason::interrupted;
+  if (options.max_time && Clock::now() - begin >= *options.max_time) return EndReason::time;
+  if (options.max_tokens >= 0 && drawn >= static_cast<std::size_t>(options.max_tokens)) return EndReason::length;
+  // The token drawn now needs a position of its own.
+  if (session.room() == 0) return EndReason::context;
+  return std::nullopt;
+}
+
+} // namespace
+
+GenerateResult generate(Session& session, Sampler& sampler, std::span<const std::int32_t> prompt,
+                        const GenerateOptions& options, const GenerateCallbacks& callbacks) {
+  const Clock::time_point begin = Clock::now();
+  GenerateResult result;
+  result.tokens.reserve(static_cast<std::size_t>(session.room()));
+  result.token_seconds.reserve(static_cast<std::size_t>(session.room()));
+  StopMatcher stops(options.stops);
+
+  const auto progress = [&](std::size_t done, std::size_t total) {
+    if (callbacks.progress && !callbacks.progress(done, total)) return false;
+    if (options.max_time && Clock::now() - begin >= *options.max_time) return false;
+    return !callbacks.interrupted();
+  };
+  result.prompt_tokens = session.prefill(prompt, progress);
+  result.prefill_seconds = seconds_since(begin);
+  if (result.prompt_tokens < prompt.size()) {
+    result.reason = callbacks.interrupted() ? EndReason::interrupted : EndReason::time;
+    return result;
+  }
+
+  Clock::time_point first{};
+  Clock::time_point last{};
+  for (;;) {
+    if (const auto reason = reason_to_end(session, options, callbacks, result.tokens.size(), begin)) {
+      result.reason = *reason;
+      break;
+    }
+    check_logits(session.logits(), session.position());
+    const std::int32_t token =
+        sampler.sample(session.logits(), session.tokens(), static_cast<std::uint64_t>(session.position()));
+    const Clock::time_point now = Clock::now();
+    if (first == Clock::time_point{}) first = now;
+    else result.token_seconds.push_back(std::chrono::duration<double>(now - last).count());
+    last = now;
+    if (std::ranges::binary_search(options.end_tokens, token)) {
+      result.reason = EndReason::end_of_generation;
+      break;
+    }
+    result.tokens.push_back(token);
+    if (!callbacks.emit(stops.push(callbacks.to_text(token)))) {
+      result.reason = EndReason::closed;
+      break;
+    }
+    if (!stops.found().empty()) {
+      result.reason = EndReason::stop_string;
+      result.stop = stops.found();
+      break;
+    }
+    // The last token asked for needs no successor.
+    if (options.max_tokens >= 0 && result.tokens.size() >= static_cast<std::size_t>(options.max_tokens)) {
+      result.reason = EndReason::length;
+      break;
+    }
+    session.decode(token);
+  }
+  if (result.reason != EndReason::closed) {
+    std::string rest = stops.push(callbacks.finish_text());
+    rest += stops.finish();
+    callbacks.emit(rest);
+  }
+  if (first != Clock::time_point{}) {
+    result.first_token_seconds = std::chrono::duration<double>(first - begin).count();
+    result.decode_seconds = std::chrono::duration<double>(last - first).count();
+  }
+  return result;
+}
+
+} // namespace kern

@@ -1,0 +1,86 @@
+#include "engine/session.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "model/error.h"
+
+namespace kern {
+
+namespace {
+
+StateOptions state_options(const SessionOptions& options) {
+  StateOptions state;
+  state.context = options.context;
+  state.step_tokens = std::min(options.step_tokens, options.context);
+  state.key_format = options.key_format;
+  state.value_format = options.value_format;
+  return state;
+}
+
+ForwardLimits forward_limits(const SessionOptions& options) {
+  return {std::min(options.step_tokens, options.context), 1};
+}
+
+} // namespace
+
+SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
+                           const SessionOptions& options) {
+  SessionMemory memory;
+  const std::vector<PageGroup> groups = plan_pages(spec, placement, state_options(options));
+  for (const PageGroup& group : groups) {
+    memory.cache_bytes += static_cast<std::uint64_t>(group.pages) * group.layout.bytes();
+    memory.cache_bytes_per_page += group.layout.bytes();
+  }
+  for (const Backend* backend : backends)
+    memory.scratch_bytes +=
+        forward_scratch_bytes(spec, state_options(options), static_cast<int>(groups.size()), forward_limits(options)) +
+        backend->workspace_bytes(step_limits(spec, forward_limits(options)));
+  memory.scratch_bytes += static_cast<std::uint64_t>(spec.vocab_size) * sizeof(float); // the host's copy of the logits
+  return memory;
+}
+
+Session::Session(const Model& model, const SessionOptions& options)
+    : options_(options), state_(model, state_options(options)), forward_(model, state_, forward_limits(options)),
+      logits_(static_cast<std::size_t>(model.spec().vocab_size)) {
+  tokens_.reserve(static_cast<std::size_t>(options.context));
+  batch_.reserve(static_cast<std::size_t>(options.step_tokens));
+}
+
+void Session::step(std::span<const std::int32_t> tokens, bool wants_logits) {
+  state_.extend(0, static_cast<int>(tokens.size()));
+  batch_.clear();
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    batch_.add(tokens[i], position(), 0, wants_logits && i + 1 == tokens.size());
+    tokens_.push_back(tokens[i]);
+  }
+  forward_.run(batch_);
+  if (wants_logits) forward_.read_logits(0, logits_);
+}
+
+std::size_t Session::prefill(std::span<const std::int32_t> tokens, const Progress& progress) {
+  if (tokens.size() > static_cast<std::size_t>(room()))
+    throw Error(ExitCode::context_full,
+                fmt::format("the prompt has {} tokens, but the context has room for {}; shorten it or raise -c",
+                            tokens.size(), room()));
+  const auto step_tokens = static_cast<std::size_t>(std::min(options_.step_tokens, options_.context));
+  std::size_t done = 0;
+  while (done < tokens.size()) {
+    const std::size_t count = std::min(step_tokens, tokens.size() - done);
+    step(tokens.subspan(done, count), done + count == tokens.size());
+    done += count;
+    if (progress && !progress(done, tokens.size())) break;
+  }
+  return done;
+}
+
+void Session::decode(std::int32_t token) { step({&token, 1}, true); }
+
+int Session::rollback(int position) {
+  const int length = state_.rollback(0, position);
+  tokens_.resize(static_cast<std::size_t>(length));
+  return length;
+}
+
+} // namespace kern

@@ -1,0 +1,68 @@
+// Tokens in, logits out: a text in progress and the state that goes with it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/forward.h"
+#include "model/model.h"
+#include "model/state.h"
+
+namespace kern {
+
+struct SessionOptions {
+  int context = 0;       // positions
+  int step_tokens = 512; // prompt tokens a forward pass takes at once (-ub); changes no bit of a result
+  Format key_format = Format::f16;
+  Format value_format = Format::f16;
+};
+
+/// Bytes a session takes, computed from the spec alone.
+struct SessionMemory {
+  std::uint64_t cache_bytes = 0;          // all pages
+  std::uint64_t cache_bytes_per_page = 0; // 64 positions, all layers
+  std::uint64_t scratch_bytes = 0;        // buffers and backend workspace
+};
+SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
+                           const SessionOptions& options);
+
+/// One sequence. All memory is taken at construction.
+class Session {
+public:
+  Session(const Model& model, const SessionOptions& options);
+
+  /// Called between steps with the prompt tokens done and to do; false stops the prefill there.
+  using Progress = std::function<bool(std::size_t done, std::size_t total)>;
+
+  /// Appends prompt tokens and computes the logits after the last. Returns how many were taken: all, unless `progress`
+  /// stopped it. Throws Error(context_full) before any work where they don't fit.
+  std::size_t prefill(std::span<const std::int32_t> tokens, const Progress& progress = {});
+  /// Appends one generated token and computes the logits after it.
+  void decode(std::int32_t token);
+  /// Forgets tokens from `position` on, and more where the state can't stop there: call prefill with what tokens() no
+  /// longer holds. Returns the new length.
+  int rollback(int position);
+
+  /// [vocab_size], after the last token. Valid until the next call.
+  std::span<const float> logits() const { return logits_; }
+  /// All tokens so far.
+  const std::vector<std::int32_t>& tokens() const { return tokens_; }
+  int position() const { return static_cast<int>(tokens_.size()); }
+  int context() const { return options_.context; }
+  int room() const { return options_.context - position(); }
+  Forward& forward() { return forward_; }
+
+private:
+  void step(std::span<const std::int32_t> tokens, bool wants_logits);
+
+  SessionOptions options_;
+  State state_;
+  Forward forward_;
+  Batch batch_;
+  std::vector<std::int32_t> tokens_;
+  std::vector<float> logits_;
+};
+
+} // namespace kern

@@ -1,0 +1,125 @@
+// Norm, rotation, activation, rounding of activations, storing of keys and values.
+// Included once for each instruction set, inside an anonymous namespace. No library templates here: the linker might
+// keep the copy made for the newest instruction set.
+
+constexpr int lanes = 16;
+
+/// Sum of 16 lanes by the fixed tree.
+KERN_INLINE float tree_sum(const float* lane) {
+  float eight[8];
+  for (int i = 0; i < 8; ++i) eight[i] = lane[i] + lane[i + 8];
+  float four[4];
+  for (int i = 0; i < 4; ++i) four[i] = eight[i] + eight[i + 4];
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+/// Dot product of floats: 16 lanes strided along k, then the tree.
+KERN_INLINE float dot_f32(const float* a, const float* b, int count) {
+  float lane[lanes] = {};
+  int i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (int j = 0; j < lanes; ++j) lane[j] = fused(a[i + j], b[i + j], lane[j]);
+  for (int j = 0; i + j < count; ++j) lane[j] = fused(a[i + j], b[i + j], lane[j]);
+  return tree_sum(lane);
+}
+
+void rms_norm(const float* x, const float* weight, float epsilon, int columns, float* out) {
+  const float mean = dot_f32(x, x, columns) / static_cast<float>(columns);
+  const float scale = 1.0f / __builtin_sqrtf(mean + epsilon);
+  for (int i = 0; i < columns; ++i) out[i] = x[i] * scale * weight[i];
+}
+
+void activate_silu(const float* up, float* gate, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) gate[i] = silu_f32(gate[i]) * up[i];
+}
+
+void rotate_heads(RopePairs pairs, int dims, const float* table, int heads, int head_dim, float* x) {
+  const int half = dims / 2;
+  const float* cosine = table;
+  const float* sine = table + half;
+  for (int h = 0; h < heads; ++h, x += head_dim) {
+    if (pairs == RopePairs::halves) {
+      for (int i = 0; i < half; ++i) {
+        const float a = x[i];
+        const float b = x[i + half];
+        x[i] = fused(a, cosine[i], -(b * sine[i]));
+        x[i + half] = fused(a, sine[i], b * cosine[i]);
+      }
+    } else {
+      for (int i = 0; i < half; ++i) {
+        const float a = x[2 * i];
+        const float b = x[2 * i + 1];
+        x[2 * i] = fused(a, cosine[i], -(b * sine[i]));
+        x[2 * i + 1] = fused(a, sine[i], b * cosine[i]);
+      }
+    }
+  }
+}
+
+/// One block of `width` activations: codes and the scale; sums of 16.
+KERN_INLINE void quantize_block(const float* x, int width, std::int8_t* codes, float* scale, std::int16_t* sums) {
+  // The maximum as an integer of the magnitude's bits: exact, and NaN or infinity come out on top.
+  std::uint32_t top = 0;
+  for (int i = 0; i < width; ++i) {
+    const std::uint32_t bits = float_bits(x[i]) & 0x7FFFFFFFu;
+    top = bits > top ? bits : top;
+  }
+  const float largest = bits_float(top);
+  float inverse = 127.0f / largest;
+  // All (nearly) zero: codes 0. Not finite: codes 0 and a scale that carries it into the result.
+  if (!(largest > 0x1p-120f) || top >= 0x7F800000u) inverse = 0.0f;
+  *scale = largest / 127.0f;
+  for (int g = 0; g < width / 16; ++g) {
+    std::int32_t sum = 0;
+    for (int i = 0; i < 16; ++i) {
+      const float value = inverse == 0.0f ? 0.0f : x[g * 16 + i] * inverse;
+      // Rounds to even: the fraction bits left after adding 1.5 * 2^23 are the integer.
+      const std::int32_t code = static_cast<std::int32_t>(float_bits(value + 0x1.8p23f)) - 0x4B400000;
+      codes[g * 16 + i] = static_cast<std::int8_t>(code);
+      sum += code;
+    }
+    sums[g] = static_cast<std::int16_t>(sum);
+  }
+}
+
+void quantize_row(const float* x, int columns, int index, const QuantizedRows& out) {
+  std::int8_t* codes = out.codes + static_cast<std::ptrdiff_t>(index) * columns;
+  float* scales = out.scales + static_cast<std::ptrdiff_t>(index) * (columns / out.block);
+  std::int16_t* sums = out.sums + static_cast<std::ptrdiff_t>(index) * (columns / 16);
+  for (int b = 0; b < columns / out.block; ++b)
+    quantize_block(x + b * out.block, out.block, codes + b * out.block, scales + b, sums + b * (out.block / 16));
+}
+
+/// Sixteen binary16 numbers; the vector instruction and the scalar code agree on every bit pattern.
+KERN_INLINE void halves_to_floats(const Half* in, float* out) {
+#if defined(__F16C__)
+  _mm256_storeu_ps(out, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in))));
+  _mm256_storeu_ps(out + 8, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + 8))));
+#else
+  for (int i = 0; i < 16; ++i) out[i] = to_float(in[i]);
+#endif
+}
+
+/// Any count of binary16 numbers.
+KERN_INLINE void decode_halves(const Half* in, std::int64_t count, float* out) {
+  std::int64_t i = 0;
+  for (; i + 16 <= count; i += 16) halves_to_floats(in + i, out + i);
+  for (; i < count; ++i) out[i] = to_float(in[i]);
+}
+
+KERN_INLINE void store_element(std::byte* data, Format format, int index, float value) {
+  if (format == Format::f32) reinterpret_cast<float*>(data)[index] = value;
+  else reinterpret_cast<Half*>(data)[index] = to_half(value);
+}
+
+void store_position(const KvView& view, std::byte* page, int slot, const float* k, const float* v) {
+  const KvShape& shape = view.shape;
+  for (int h = 0; h < shape.heads; ++h) {
+    std::byte* keys = page + view.keys + static_cast<std::size_t>(h) * view.key_stride;
+    std::byte* values = page + view.values + static_cast<std::size_t>(h) * view.value_stride;
+    for (int d = 0; d < shape.key_dim; ++d)
+      store_element(keys, view.key_format, key_index(d, slot), k[h * shape.key_dim + d]);
+    for (int d = 0; d < shape.value_dim; ++d)
+      store_element(values, view.value_format, value_index(slot, d, shape.value_dim), v[h * shape.value_dim + d]);
+  }
+}

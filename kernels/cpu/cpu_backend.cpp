@@ -1,0 +1,384 @@
+#include "kernels/cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <cstring>
+#include <new>
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include "kernels/math.h"
+#include "quant/formats.h"
+
+namespace kern {
+
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+/// Anonymous pages straight from the system: zero, and resident only where touched.
+class CpuBuffer final : public Buffer {
+public:
+  explicit CpuBuffer(std::size_t bytes) : bytes_(bytes) {
+    if (bytes == 0) return;
+    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    data_ = static_cast<std::byte*>(memory);
+  }
+  ~CpuBuffer() override {
+    if (data_) ::munmap(data_, bytes_);
+  }
+  std::byte* data() override { return data_; }
+  std::size_t bytes() const override { return bytes_; }
+
+private:
+  std::byte* data_ = nullptr;
+  std::size_t bytes_;
+};
+
+class CpuWeight final : public Weight {
+public:
+  const std::byte* data = nullptr; // [rows] of row_bytes in the file's layout; vectors: floats
+  std::size_t row_bytes = 0;
+  std::vector<float> floats; // owned by vectors
+
+  const float* vector() const { return reinterpret_cast<const float*>(data); }
+};
+
+const CpuWeight& cpu(const Weight& weight) { return static_cast<const CpuWeight&>(weight); }
+
+std::size_t align_up(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
+/// Activations are rounded in blocks of 32, or of 256 for k-quants; float formats take them as they are.
+int activation_block(Format format) {
+  const FormatInfo info = find_format(format).value();
+  return info.is_float ? 0 : info.width;
+}
+
+std::size_t quantized_bytes(int tokens, std::int64_t columns, int block) {
+  const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns);
+  return align_up(count) + align_up(count / static_cast<std::size_t>(block) * sizeof(float)) +
+         align_up(count / 16 * sizeof(std::int16_t));
+}
+
+std::size_t thread_scratch_bytes(const StepLimits& limits) {
+  const std::size_t attention =
+      attention_scratch_floats(limits.queries_per_key, limits.key_dim, limits.value_dim) * sizeof(float);
+  return align_up(std::max(product_scratch_bytes(limits.columns), attention));
+}
+
+} // namespace
+
+/// Rounded activations for both block sizes, and scratch for each thread.
+struct CpuBackend::Workspace {
+  Workspace(const StepLimits& wanted, int threads)
+      : limits(wanted), scratch_bytes(thread_scratch_bytes(wanted)),
+        by32(quantized_bytes(wanted.tokens, wanted.columns, 32)),
+        by256(quantized_bytes(wanted.tokens, wanted.columns, 256)),
+        scratch(scratch_bytes * static_cast<std::size_t>(threads)) {}
+
+  QuantizedRows quantized(int block, int tokens, std::int64_t columns) {
+    assert(tokens <= limits.tokens && columns <= limits.columns);
+    const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns);
+    std::byte* data = block == 32 ? by32.data() : by256.data();
+    QuantizedRows rows;
+    rows.block = block;
+    rows.codes = reinterpret_cast<std::int8_t*>(data);
+    data += align_up(count);
+    rows.scales = reinterpret_cast<float*>(data);
+    data += align_up(count / static_cast<std::size_t>(block) * sizeof(float));
+    rows.sums = reinterpret_cast<std::int16_t*>(data);
+    return rows;
+  }
+  std::byte* thread_scratch(int thread) { return scratch.data() + scratch_bytes * static_cast<std::size_t>(thread); }
+
+  StepLimits limits;
+  std::size_t scratch_bytes;
+  CpuBuffer by32;
+  CpuBuffer by256;
+  CpuBuffer scratch;
+};
+
+CpuBackend::CpuBackend(int threads, const CpuKernels& kernels) : kernels_(kernels), pool_(threads) {}
+CpuBackend::~CpuBackend() = default;
+
+std::string CpuBackend::description() const {
+  return fmt::format("CPU, {}, {} thread{}", kernels_.name, pool_.size(), pool_.size() == 1 ? "" : "s");
+}
+
+std::unique_ptr<Buffer> CpuBackend::allocate(std::size_t bytes) { return std::make_unique<CpuBuffer>(bytes); }
+void CpuBackend::upload(const void* host, void* to, std::size_t bytes) { std::memcpy(to, host, bytes); }
+void CpuBackend::read(const void* from, void* host, std::size_t bytes) { std::memcpy(host, from, bytes); }
+
+std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse use) {
+  auto weight = std::make_unique<CpuWeight>();
+  weight->rows = source.rows;
+  weight->columns = source.columns;
+  weight->format = source.format;
+  weight->row_bytes = row_bytes(source.format, static_cast<std::size_t>(source.columns));
+  weight->data = source.bytes.data();
+  if (use == WeightUse::vector) {
+    weight->floats.resize(static_cast<std::size_t>(source.columns));
+    kernels_.decode_row(source.format, source.bytes.data(), static_cast<int>(source.columns), 1.0f,
+                        weight->floats.data());
+    weight->data = reinterpret_cast<const std::byte*>(weight->floats.data());
+  }
+  return weight;
+}
+
+MemoryUse CpuBackend::weight_memory(const WeightSource& source, WeightUse use) const {
+  MemoryUse memory;
+  if (use == WeightUse::vector) memory.private_bytes = static_cast<std::uint64_t>(source.columns) * sizeof(float);
+  else
+    memory.mapped_bytes =
+        static_cast<std::uint64_t>(source.rows) * row_bytes(source.format, static_cast<std::size_t>(source.columns));
+  return memory;
+}
+
+std::uint64_t CpuBackend::workspace_bytes(const StepLimits& limits) const {
+  return quantized_bytes(limits.tokens, limits.columns, 32) + quantized_bytes(limits.tokens, limits.columns, 256) +
+         thread_scratch_bytes(limits) * static_cast<std::size_t>(pool_.size());
+}
+
+void CpuBackend::reserve(const StepLimits& limits) {
+  StepLimits most = limits;
+  if (workspace_) {
+    const StepLimits& had = workspace_->limits;
+    most = {std::max(had.tokens, limits.tokens), std::max(had.columns, limits.columns),
+            std::max(had.queries_per_key, limits.queries_per_key), std::max(had.key_dim, limits.key_dim),
+            std::max(had.value_dim, limits.value_dim)};
+  }
+  workspace_ = std::make_unique<Workspace>(most, pool_.size());
+}
+
+void CpuBackend::embed(const Weight& table, const StepInputs& step, float scale, Rows out) {
+  const CpuWeight& weight = cpu(table);
+  pool_.run([&](int thread) {
+    const Share rows = share_of(step.tokens, thread, pool_.size());
+    for (std::int64_t t = rows.begin; t < rows.end; ++t)
+      kernels_.decode_row(weight.format, weight.data + static_cast<std::size_t>(step.token[t]) * weight.row_bytes,
+                          out.columns, scale, out.data + t * out.columns);
+  });
+}
+
+void CpuBackend::norm_rows(int thread, Rows x, const Weight& weight, float epsilon, Rows out) {
+  const int columns = static_cast<int>(weight.columns);
+  const int heads = x.columns / columns;
+  const Share rows = share_of(static_cast<std::int64_t>(x.rows) * heads, thread, pool_.size());
+  for (std::int64_t r = rows.begin; r < rows.end; ++r)
+    kernels_.rms_norm(x.data + r * columns, cpu(weight).vector(), epsilon, columns, out.data + r * columns);
+}
+
+void CpuBackend::rms_norm(Rows x, const Weight& weight, float epsilon, Rows out) {
+  pool_.run([&](int thread) { norm_rows(thread, x, weight, epsilon, out); });
+}
+
+void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
+                              std::span<const Product> products) {
+  bool kinds[2] = {};
+  for (const Product& product : products)
+    if (const int block = activation_block(product.weight->format)) kinds[block == 256] = true;
+  const Share rows = share_of(x.rows, thread, pool_.size());
+  for (std::int64_t t = rows.begin; t < rows.end; ++t) {
+    const float* row = x.data + t * x.columns;
+    if (norm) {
+      kernels_.rms_norm(row, cpu(*norm).vector(), epsilon, x.columns, normed.data + t * x.columns);
+      row = normed.data + t * x.columns;
+    }
+    for (int kind = 0; kind < 2; ++kind)
+      if (kinds[kind])
+        kernels_.quantize(row, x.columns, static_cast<int>(t),
+                          workspace_->quantized(kind ? 256 : 32, x.rows, x.columns));
+  }
+}
+
+void CpuBackend::product_share(int thread, const Product& product, Rows x, Share rows) {
+  const CpuWeight& weight = cpu(*product.weight);
+  ProductShare share;
+  share.weights = weight.data;
+  share.row_bytes = weight.row_bytes;
+  share.columns = x.columns;
+  share.row_begin = rows.begin;
+  share.row_end = rows.end;
+  share.tokens = x.rows;
+  share.x = x.data;
+  if (const int block = activation_block(weight.format))
+    share.quantized = workspace_->quantized(block, x.rows, x.columns);
+  share.out = product.out.data;
+  share.out_stride = product.out.columns;
+  share.scratch = workspace_->thread_scratch(thread);
+  kernels_.product(weight.format, share);
+  if (!product.bias) return;
+  const float* bias = cpu(*product.bias).vector();
+  for (int t = 0; t < x.rows; ++t)
+    for (std::int64_t r = rows.begin; r < rows.end; ++r) product.out.data[t * share.out_stride + r] += bias[r];
+}
+
+void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
+  const Product product{&weight, nullptr, out};
+  pool_.run([&](int thread) {
+    prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
+    pool_.barrier();
+    product_share(thread, product, x, share_of(weight.rows, thread, pool_.size(), 16));
+  });
+}
+
+void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows normed,
+                               std::span<const Product> products) {
+  pool_.run([&](int thread) {
+    prepare_rows(thread, x, &norm, epsilon, normed, products);
+    pool_.barrier();
+    for (const Product& product : products)
+      product_share(thread, product, normed, share_of(product.weight->rows, thread, pool_.size(), 16));
+  });
+}
+
+void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activation, Rows normed, Product gate,
+                              Product up) {
+  const Product products[] = {gate, up};
+  pool_.run([&](int thread) {
+    prepare_rows(thread, x, &norm, epsilon, normed, products);
+    pool_.barrier();
+    // Both matrices have the same rows, so a thread's share of one meets its share of the other.
+    const Share rows = share_of(gate.weight->rows, thread, pool_.size(), 16);
+    for (const Product& product : products) product_share(thread, product, normed, rows);
+    for (int t = 0; t < x.rows; ++t) {
+      const std::int64_t begin = static_cast<std::int64_t>(t) * gate.out.columns + rows.begin;
+      kernels_.activate(up.out.data + begin, gate.out.data + begin, rows.end - rows.begin);
+    }
+  });
+}
+
+void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
+  const Product product{&weight, bias, scratch};
+  pool_.run([&](int thread) {
+    prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
+    pool_.barrier();
+    const Share rows = share_of(weight.rows, thread, pool_.size(), 16);
+    product_share(thread, product, x, rows);
+    for (int t = 0; t < x.rows; ++t)
+      for (std::int64_t r = t * static_cast<std::int64_t>(scratch.columns) + rows.begin, left = rows.end - rows.begin;
+           left > 0; ++r, --left)
+        residual.data[r] += scratch.data[r];
+  });
+}
+
+void CpuBackend::add_bias(const Weight& bias, Rows x) {
+  const float* values = cpu(bias).vector();
+  pool_.run([&](int thread) {
+    const Share rows = share_of(x.rows, thread, pool_.size());
+    for (std::int64_t t = rows.begin; t < rows.end; ++t)
+      for (int i = 0; i < x.columns; ++i) x.data[t * x.columns + i] += values[i];
+  });
+}
+
+void CpuBackend::add(Rows x, Rows to) {
+  pool_.run([&](int thread) {
+    const Share share = share_of(static_cast<std::int64_t>(x.elements()), thread, pool_.size(), 16);
+    for (std::int64_t i = share.begin; i < share.end; ++i) to.data[i] += x.data[i];
+  });
+}
+
+void CpuBackend::activate(Activation, Rows up, Rows gate) {
+  pool_.run([&](int thread) {
+    const Share share = share_of(static_cast<std::int64_t>(up.elements()), thread, pool_.size(), 16);
+    kernels_.activate(up.data + share.begin, gate.data + share.begin, share.end - share.begin);
+  });
+}
+
+void CpuBackend::rope_table(const Rope& rope, const StepInputs& step, Rows table) {
+  const int half = rope.dims / 2;
+  pool_.run([&](int thread) {
+    const Share rows = share_of(step.tokens, thread, pool_.size());
+    for (std::int64_t t = rows.begin; t < rows.end; ++t) {
+      float* cosines = table.data + t * table.columns;
+      for (int i = 0; i < half; ++i) {
+        sincos_f64(step.position[t] * rope.frequencies[i], cosines + half + i, cosines + i);
+        cosines[i] *= rope.magnitude;
+        cosines[half + i] *= rope.magnitude;
+      }
+    }
+  });
+}
+
+void CpuBackend::rotate(const Rope& rope, Rows table, int head_dim, Rows x) {
+  pool_.run([&](int thread) {
+    const Share rows = share_of(x.rows, thread, pool_.size());
+    for (std::int64_t t = rows.begin; t < rows.end; ++t)
+      kernels_.rotate(rope.pairs, rope.dims, table.data + t * table.columns, x.columns / head_dim, head_dim,
+                      x.data + t * x.columns);
+  });
+}
+
+void CpuBackend::store_rows(int thread, const KvLayer& cache, const StepInputs& step, Rows k, Rows v) {
+  const Share rows = share_of(k.rows, thread, pool_.size());
+  for (std::int64_t t = rows.begin; t < rows.end; ++t) {
+    const int position = step.position[t];
+    const std::int32_t page = step.table(cache.group, step.sequence[t])[page_of(position)];
+    kernels_.store_kv(cache.view, cache.pool + static_cast<std::size_t>(page) * cache.view.page_bytes,
+                      slot_of(position), k.data + t * k.columns, v.data + t * v.columns);
+  }
+}
+
+void CpuBackend::store_kv(const KvLayer& cache, const StepInputs& step, Rows k, Rows v) {
+  pool_.run([&](int thread) { store_rows(thread, cache, step, k, v); });
+}
+
+void CpuBackend::norm_rotate_store(const HeadNorm& norm, const Rope* rope, Rows table, const KvLayer& cache,
+                                   const StepInputs& step, Rows q, Rows k, Rows v) {
+  const int head_dim = cache.view.shape.key_dim;
+  pool_.run([&](int thread) {
+    const Share rows = share_of(q.rows, thread, pool_.size());
+    const auto prepare = [&](const Weight* weight, Rows x) {
+      const int heads = x.columns / head_dim;
+      for (std::int64_t t = rows.begin; t < rows.end; ++t) {
+        float* row = x.data + t * x.columns;
+        if (weight)
+          for (int h = 0; h < heads; ++h)
+            kernels_.rms_norm(row + h * head_dim, cpu(*weight).vector(), norm.epsilon, head_dim, row + h * head_dim);
+        if (rope) kernels_.rotate(rope->pairs, rope->dims, table.data + t * table.columns, heads, head_dim, row);
+      }
+    };
+    prepare(norm.query, q);
+    prepare(norm.key, k);
+    store_rows(thread, cache, step, k, v); // the same share of rows, so no barrier
+  });
+}
+
+void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, const StepInputs& step, Rows q,
+                           Rows out) {
+  const int tiles = (q.rows + attention_tile - 1) / attention_tile;
+  std::atomic<int> next{0}; // tiles late in a long prompt cost more, so threads take them as they come
+  pool_.run([&](int thread) {
+    AttentionShare share;
+    share.shape = shape;
+    share.cache = cache;
+    share.positions = step.position;
+    share.q = q.data;
+    share.out = out.data;
+    share.scratch = reinterpret_cast<float*>(workspace_->thread_scratch(thread));
+    for (int item = next.fetch_add(1); item < tiles * shape.kv_heads; item = next.fetch_add(1)) {
+      share.kv_head = item % shape.kv_heads;
+      const int begin = (tiles - 1 - item / shape.kv_heads) * attention_tile; // the longest first
+      const int end = std::min(begin + attention_tile, q.rows);
+      for (share.row_begin = begin; share.row_begin < end; share.row_begin = share.row_end) {
+        const int sequence = step.sequence[share.row_begin];
+        for (share.row_end = share.row_begin + 1; share.row_end < end && step.sequence[share.row_end] == sequence;)
+          ++share.row_end;
+        share.page_table = step.table(cache.group, sequence);
+        kernels_.attention(share);
+      }
+    }
+  });
+}
+
+void CpuBackend::gather(const StepInputs& step, Rows x, Rows out) {
+  for (int i = 0; i < step.logits; ++i)
+    std::memcpy(out.data + static_cast<std::ptrdiff_t>(i) * out.columns,
+                x.data + static_cast<std::ptrdiff_t>(step.logit_row[i]) * x.columns,
+                static_cast<std::size_t>(x.columns) * sizeof(float));
+}
+
+} // namespace kern

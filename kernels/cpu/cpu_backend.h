@@ -1,0 +1,66 @@
+// The CPU as a backend: operations run at once, on all threads.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/threads.h"
+
+namespace kern {
+
+/// Weights stay in the file's layout, where they are mapped. Results are independent of the number of threads and of
+/// the instruction set.
+class CpuBackend final : public Backend {
+public:
+  explicit CpuBackend(int threads, const CpuKernels& kernels = choose_cpu_kernels());
+  ~CpuBackend() override;
+
+  std::string description() const override;
+  int threads() const { return pool_.size(); }
+
+  std::unique_ptr<Buffer> allocate(std::size_t bytes) override;
+  void upload(const void* host, void* to, std::size_t bytes) override;
+  void read(const void* from, void* host, std::size_t bytes) override;
+  std::unique_ptr<Weight> bind(const WeightSource& source, WeightUse use) override;
+  MemoryUse weight_memory(const WeightSource& source, WeightUse use) const override;
+  std::uint64_t workspace_bytes(const StepLimits& limits) const override;
+  void reserve(const StepLimits& limits) override;
+
+  void embed(const Weight& table, const StepInputs& step, float scale, Rows out) override;
+  void rms_norm(Rows x, const Weight& weight, float epsilon, Rows out) override;
+  void matmul(const Weight& weight, Rows x, Rows out) override;
+  void add_bias(const Weight& bias, Rows x) override;
+  void add(Rows x, Rows to) override;
+  void activate(Activation activation, Rows up, Rows gate) override;
+  void rope_table(const Rope& rope, const StepInputs& step, Rows table) override;
+  void rotate(const Rope& rope, Rows table, int head_dim, Rows x) override;
+  void store_kv(const KvLayer& cache, const StepInputs& step, Rows k, Rows v) override;
+  void attention(const AttentionShape& shape, const KvLayer& cache, const StepInputs& step, Rows q, Rows out) override;
+  void gather(const StepInputs& step, Rows x, Rows out) override;
+
+  void norm_products(Rows x, const Weight& norm, float epsilon, Rows normed,
+                     std::span<const Product> products) override;
+  void matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) override;
+  void norm_rotate_store(const HeadNorm& norm, const Rope* rope, Rows table, const KvLayer& cache,
+                         const StepInputs& step, Rows q, Rows k, Rows v) override;
+  void norm_gate_up(Rows x, const Weight& norm, float epsilon, Activation activation, Rows normed, Product gate,
+                    Product up) override;
+
+private:
+  struct Workspace;
+
+  /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
+  void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
+                    std::span<const Product> products);
+  void product_share(int thread, const Product& product, Rows x, Share rows);
+  void norm_rows(int thread, Rows x, const Weight& weight, float epsilon, Rows out);
+  void store_rows(int thread, const KvLayer& cache, const StepInputs& step, Rows k, Rows v);
+
+  const CpuKernels& kernels_;
+  ThreadPool pool_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+} // namespace kern

@@ -1,0 +1,4 @@
+// Whatever the compiler's baseline is.
+#define KERN_CPU_KERNELS portable_kernels
+#define KERN_CPU_NAME "portable"
+#include "kernels/cpu/bodies/all.inl"

@@ -1,0 +1,43 @@
+// The forward pass: embed, layers, logits. One function for prefill and decode; the batch is the only difference.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "model/layers/layers.h"
+#include "model/model.h"
+#include "model/scratch.h"
+#include "model/state.h"
+#include "model/tap.h"
+
+namespace kern {
+
+/// Holds the scratch of a session; nothing is allocated after construction.
+class Forward {
+public:
+  Forward(const Model& model, State& state, const ForwardLimits& limits);
+
+  /// Enqueues one step.
+  void run(const Batch& batch);
+  /// Logits of the batch's wanted row `index`, copied to out [vocab_size]; waits for the step.
+  void read_logits(int index, std::span<float> out);
+  /// Null: none. Watching changes no result.
+  void set_tap(Tap* tap) { tap_ = tap; }
+
+private:
+  /// Brings the residual stream to a device and says what a layer needs there.
+  LayerRun enter(int device, int layer);
+
+  const Model& model_;
+  State& state_;
+  ForwardLimits limits_;
+  std::vector<std::unique_ptr<Scratch>> scratch_; // [backends]
+  std::vector<float> staging_;                    // between backends
+  int current_ = 0;                               // where the residual stream is
+  Tap* tap_ = nullptr;
+};
+
+} // namespace kern

@@ -1,0 +1,33 @@
+#include "model/model.h"
+
+#include "model/architectures/registry.h"
+
+namespace kern {
+
+Model::Model(const Gguf& gguf, std::vector<Backend*> backends, Placement placement)
+    : spec_(read_spec(gguf)), backends_(std::move(backends)), placement_(std::move(placement)) {
+  bind(gguf);
+}
+
+Model::Model(const Gguf& gguf, Backend& backend) : spec_(read_spec(gguf)), backends_{&backend} {
+  placement_ = Placement::all_on(0, spec_.layers.size());
+  bind(gguf);
+}
+
+void Model::bind(const Gguf& gguf) {
+  weights_ = bind_weights(gguf, spec_, backends_, placement_);
+  for (std::size_t i = 0; i < spec_.ropes.size(); ++i) {
+    const RopeSpec& spec = spec_.ropes[i];
+    const std::vector<double> frequencies = rope_frequencies(spec, weights_.rope_factors[i]);
+    ropes_.emplace_back();
+    for (Backend* backend : backends_) {
+      auto buffer = backend->allocate(frequencies.size() * sizeof(double));
+      backend->upload(frequencies.data(), buffer->data(), frequencies.size() * sizeof(double));
+      ropes_.back().push_back(
+          {spec.pairs, spec.dims, rope_magnitude(spec), reinterpret_cast<const double*>(buffer->data())});
+      frequencies_.push_back(std::move(buffer));
+    }
+  }
+}
+
+} // namespace kern

@@ -1,0 +1,51 @@
+// The twelve bytes in which Q4_K and Q5_K keep eight 6-bit scales and eight 6-bit minimums.
+#pragma once
+
+#include "quant/half.h"
+
+namespace kern {
+
+struct KScales {
+  std::uint8_t packed[12];
+};
+
+/// scale [8], minimum [8]: values 0..63. Entries 0..3 lie in the low six bits of bytes 0..7; entries 4..7 have their
+/// low four bits in bytes 8..11 and their high two in the top bits of bytes 0..7.
+KERN_INLINE void unpack_k_scales(const KScales& scales, std::uint8_t* scale, std::uint8_t* minimum) {
+  const std::uint8_t* q = scales.packed;
+  for (int j = 0; j < 4; ++j) {
+    scale[j] = q[j] & 63;
+    minimum[j] = q[j + 4] & 63;
+    scale[j + 4] = static_cast<std::uint8_t>((q[j + 8] & 15) | ((q[j] >> 6) << 4));
+    minimum[j + 4] = static_cast<std::uint8_t>((q[j + 8] >> 4) | ((q[j + 4] >> 6) << 4));
+  }
+}
+
+/// scales [8], mins [8]: what unpack() of the two formats gives beside the codes
+template <class Block>
+KERN_INLINE void unpack_k_header(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {
+  std::uint8_t scale[8];
+  std::uint8_t minimum[8];
+  unpack_k_scales(block.scales, scale, minimum);
+  const float d = to_float(block.d);
+  *min_scale = to_float(block.dmin);
+  for (int g = 0; g < 8; ++g) {
+    scales[g] = d * static_cast<float>(scale[g]);
+    mins[g] = minimum[g];
+  }
+}
+
+/// out [256]: d * scale * code - dmin * minimum, rounded after every operation
+template <class Traits> KERN_INLINE void decode_k(const typename Traits::Block& block, float* out) {
+  std::int8_t codes[Traits::width];
+  float scales[8];
+  std::int16_t mins[8];
+  float min_scale;
+  Traits::unpack(block, codes, scales, mins, &min_scale);
+  for (int i = 0; i < Traits::width; ++i) {
+    const int g = i / Traits::group;
+    out[i] = scales[g] * static_cast<float>(codes[i]) - min_scale * static_cast<float>(mins[g]);
+  }
+}
+
+} // namespace kern

@@ -1,0 +1,41 @@
+// Q4_0: 32 four-bit codes, offset by 8, that share a binary16 scale. 4.5 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/half.h"
+
+namespace kern {
+
+struct Q4_0 {
+  struct Block {
+    Half d;                 // scale
+    std::uint8_t codes[16]; // low nibbles are weights 0..15, high nibbles 16..31; weight = d * (code - 8)
+  };
+  static_assert(sizeof(Block) == 2 + 16);
+  static constexpr Format id = Format::q4_0;
+  static constexpr const char* name = "Q4_0";
+  static constexpr bool is_float = false;
+  static constexpr int width = 32;
+  static constexpr int group = 32;
+  static constexpr bool has_min = false;
+
+  /// out [32]
+  KERN_INLINE static void decode(const Block& block, float* out) {
+    const float d = to_float(block.d);
+    for (int i = 0; i < 16; ++i) {
+      out[i] = d * static_cast<float>((block.codes[i] & 15) - 8);
+      out[i + 16] = d * static_cast<float>((block.codes[i] >> 4) - 8);
+    }
+  }
+
+  /// codes [32], scales [1]: weight i = scales[0] * codes[i]
+  KERN_INLINE static void unpack(const Block& block, std::int8_t* codes, float* scales) {
+    scales[0] = to_float(block.d);
+    for (int i = 0; i < 16; ++i) {
+      codes[i] = static_cast<std::int8_t>((block.codes[i] & 15) - 8);
+      codes[i + 16] = static_cast<std::int8_t>((block.codes[i] >> 4) - 8);
+    }
+  }
+};
+
+} // namespace kern

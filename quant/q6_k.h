@@ -1,0 +1,50 @@
+// Q6_K: 256 six-bit codes, offset by 32, in sixteen groups of 16, each with a signed byte scale. 6.5625 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/half.h"
+
+namespace kern {
+
+struct Q6_K {
+  struct Block {
+    std::uint8_t low[128]; // low four bits: two runs of 64 bytes, each for 128 weights
+    std::uint8_t high[64]; // high two bits: two runs of 32 bytes, each for 128 weights
+    std::int8_t scales[16];
+    Half d; // scale of the scales
+  };
+  static_assert(sizeof(Block) == 128 + 64 + 16 + 2);
+  static constexpr Format id = Format::q6_k;
+  static constexpr const char* name = "Q6_K";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 16;
+  static constexpr bool has_min = false;
+
+  /// out [256]: d * scale * (code - 32), rounded after every operation
+  KERN_INLINE static void decode(const Block& block, float* out) {
+    std::int8_t codes[width];
+    float scales[16];
+    unpack(block, codes, scales);
+    for (int i = 0; i < width; ++i) out[i] = scales[i / group] * static_cast<float>(codes[i]);
+  }
+
+  /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
+  KERN_INLINE static void unpack(const Block& block, std::int8_t* codes, float* scales) {
+    const float d = to_float(block.d);
+    for (int g = 0; g < 16; ++g) scales[g] = d * static_cast<float>(block.scales[g]);
+    for (int run = 0; run < 2; ++run)
+      for (int i = 0; i < 32; ++i) {
+        const std::uint8_t first = block.low[run * 64 + i];
+        const std::uint8_t second = block.low[run * 64 + 32 + i];
+        const std::uint8_t high = block.high[run * 32 + i];
+        std::int8_t* out = codes + run * 128 + i;
+        out[0] = static_cast<std::int8_t>(((first & 15) | ((high & 3) << 4)) - 32);
+        out[32] = static_cast<std::int8_t>(((second & 15) | (((high >> 2) & 3) << 4)) - 32);
+        out[64] = static_cast<std::int8_t>(((first >> 4) | (((high >> 4) & 3) << 4)) - 32);
+        out[96] = static_cast<std::int8_t>(((second >> 4) | ((high >> 6) << 4)) - 32);
+      }
+  }
+};
+
+} // namespace kern

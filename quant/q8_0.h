@@ -1,0 +1,35 @@
+// Q8_0: 32 signed bytes that share a binary16 scale. 8.5 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/half.h"
+
+namespace kern {
+
+struct Q8_0 {
+  struct Block {
+    Half d;                // scale
+    std::int8_t codes[32]; // weight i = d * codes[i]
+  };
+  static_assert(sizeof(Block) == 2 + 32);
+  static constexpr Format id = Format::q8_0;
+  static constexpr const char* name = "Q8_0";
+  static constexpr bool is_float = false;
+  static constexpr int width = 32;
+  static constexpr int group = 32;
+  static constexpr bool has_min = false;
+
+  /// out [32]
+  KERN_INLINE static void decode(const Block& block, float* out) {
+    const float d = to_float(block.d);
+    for (int i = 0; i < width; ++i) out[i] = d * static_cast<float>(block.codes[i]);
+  }
+
+  /// codes [32], scales [1]: weight i = scales[0] * codes[i]
+  KERN_INLINE static void unpack(const Block& block, std::int8_t* codes, float* scales) {
+    scales[0] = to_float(block.d);
+    for (int i = 0; i < width; ++i) codes[i] = block.codes[i];
+  }
+};
+
+} // namespace kern

@@ -1,0 +1,41 @@
+#include "tokenizer/tokenizer.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "tokenizer/bpe.h"
+#include "tokenizer/sentencepiece.h"
+
+namespace kern {
+
+std::unique_ptr<Tokenizer> Tokenizer::create(const Metadata& metadata) {
+  constexpr std::string_view key = "tokenizer.ggml.model";
+  const std::string_view model = metadata.get_string(key);
+  if (model == "llama") return std::make_unique<SentencePieceTokenizer>(metadata);
+  if (model == "gpt2") return std::make_unique<BpeTokenizer>(metadata);
+  metadata.fail(key, fmt::format("found {}, which kern doesn't know, expected \"llama\" (SentencePiece BPE) or \"gpt2\" "
+                                 "(byte-level BPE); use a model with one of these",
+                                 describe(*metadata.find(key))));
+}
+
+std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  const TextPart part{text, options.parse_special};
+  return encode(std::span(&part, 1), options.add_special);
+}
+
+std::string Tokenizer::decode(std::span<const Token> tokens, bool show_special, bool at_start) const {
+  std::string text;
+  for (const Token token : tokens) {
+    text += at_start ? piece_at_start(token, show_special) : piece(token, show_special);
+    at_start = restarts_text(token);
+  }
+  return text;
+}
+
+bool Tokenizer::ends_generation(Token token) const {
+  const std::vector<Token>& ends = special().end_of_generation;
+  return std::binary_search(ends.begin(), ends.end(), token);
+}
+
+} // namespace kern
