@@ -1,7 +1,12 @@
-// IEEE binary16 and bfloat16 as bit patterns, converted without hardware support so that every machine agrees.
+// IEEE binary16 and bfloat16 as bit patterns. The conversion instruction, where there is one, and the code beside it give
+// the same bits for every pattern.
 #pragma once
 
 #include <cstdint>
+
+#if defined(__F16C__) && !defined(__CUDACC__)
+#include <immintrin.h>
+#endif
 
 // Always inlined: the same source is compiled for several instruction sets, and an out-of-line copy made for a newer
 // one must never be linked into code for an older one.
@@ -41,6 +46,9 @@ KERN_INLINE float bits_float(std::uint32_t bits) {
 
 /// Exact: every binary16 number is a binary32 number. NaN payloads are kept and quieted, as F16C does.
 KERN_INLINE float to_float(Half half) {
+#if defined(__F16C__) && !defined(__CUDACC__)
+  return _cvtsh_ss(half.bits);
+#else
   const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000u) << 16;
   const std::uint32_t magnitude = half.bits & 0x7FFFu;
   if (magnitude >= 0x7C00u) {
@@ -50,6 +58,7 @@ KERN_INLINE float to_float(Half half) {
   if (magnitude >= 0x0400u) return bits_float(sign | ((magnitude << 13) + 0x38000000u));
   // Subnormal: the fraction counts units of 2^-24; the product is exact.
   return bits_float(sign | float_bits(static_cast<float>(magnitude) * 0x1p-24f));
+#endif
 }
 
 KERN_INLINE float to_float(BFloat16 value) { return bits_float(static_cast<std::uint32_t>(value.bits) << 16); }

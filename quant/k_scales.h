@@ -21,7 +21,7 @@ KERN_INLINE void unpack_k_scales(const KScales& scales, std::uint8_t* scale, std
   }
 }
 
-/// scales [8], mins [8]: what unpack() of the two formats gives beside the codes
+/// scales [8], mins [8]: what unpack_scales() of the two formats gives
 template <class Block>
 KERN_INLINE void unpack_k_header(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {
   std::uint8_t scale[8];
@@ -41,7 +41,8 @@ template <class Traits> KERN_INLINE void decode_k(const typename Traits::Block& 
   float scales[8];
   std::int16_t mins[8];
   float min_scale;
-  Traits::unpack(block, codes, scales, mins, &min_scale);
+  Traits::unpack_codes(block, codes);
+  Traits::unpack_scales(block, scales, mins, &min_scale);
   for (int i = 0; i < Traits::width; ++i) {
     const int g = i / Traits::group;
     out[i] = scales[g] * static_cast<float>(codes[i]) - min_scale * static_cast<float>(mins[g]);

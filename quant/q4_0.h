@@ -29,13 +29,13 @@ struct Q4_0 {
   }
 
   /// codes [32], scales [1]: weight i = scales[0] * codes[i]
-  KERN_INLINE static void unpack(const Block& block, std::int8_t* codes, float* scales) {
-    scales[0] = to_float(block.d);
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int i = 0; i < 16; ++i) {
       codes[i] = static_cast<std::int8_t>((block.codes[i] & 15) - 8);
       codes[i + 16] = static_cast<std::int8_t>((block.codes[i] >> 4) - 8);
     }
   }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
 };
 
 } // namespace kern

@@ -25,14 +25,13 @@ struct Q6_K {
   KERN_INLINE static void decode(const Block& block, float* out) {
     std::int8_t codes[width];
     float scales[16];
-    unpack(block, codes, scales);
+    unpack_codes(block, codes);
+    unpack_scales(block, scales);
     for (int i = 0; i < width; ++i) out[i] = scales[i / group] * static_cast<float>(codes[i]);
   }
 
   /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
-  KERN_INLINE static void unpack(const Block& block, std::int8_t* codes, float* scales) {
-    const float d = to_float(block.d);
-    for (int g = 0; g < 16; ++g) scales[g] = d * static_cast<float>(block.scales[g]);
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int run = 0; run < 2; ++run)
       for (int i = 0; i < 32; ++i) {
         const std::uint8_t first = block.low[run * 64 + i];
@@ -44,6 +43,10 @@ struct Q6_K {
         out[64] = static_cast<std::int8_t>(((first >> 4) | (((high >> 4) & 3) << 4)) - 32);
         out[96] = static_cast<std::int8_t>(((second >> 4) | ((high >> 6) << 4)) - 32);
       }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    const float d = to_float(block.d);
+    for (int g = 0; g < 16; ++g) scales[g] = d * static_cast<float>(block.scales[g]);
   }
 };
 

@@ -26,10 +26,10 @@ struct Q8_0 {
   }
 
   /// codes [32], scales [1]: weight i = scales[0] * codes[i]
-  KERN_INLINE static void unpack(const Block& block, std::int8_t* codes, float* scales) {
-    scales[0] = to_float(block.d);
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int i = 0; i < width; ++i) codes[i] = block.codes[i];
   }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
 };
 
 } // namespace kern

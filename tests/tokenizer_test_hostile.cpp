@@ -120,10 +120,15 @@ TEST_CASE("a byte without a token is never dropped silently") {
   words.types.resize(200);
   const auto builder = byte_level(words, {}, "gpt-2");
   const auto tokenizer = Tokenizer::create(builder.metadata());
-  CHECK_THROWS_WITH_AS(tokenizer->encode("\xFF", plain),
-                       "test.gguf: key 'tokenizer.ggml.tokens': the text has byte 0xFF, for which the vocabulary has neither "
-                       "a token nor an unknown token; use another model or leave that byte out",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      tokenizer->encode("\xFF", plain),
+      "test.gguf: key 'tokenizer.ggml.tokens': the text has byte 0xFF, for which the vocabulary has neither "
+      "a token nor an unknown token; use another model or leave that byte out",
+      Error);
+  auto with_other = byte_level(words, {}, "gpt-2");
+  with_other.number("tokenizer.ggml.unknown_token_id", 7);
+  CHECK_THROWS_AS(Tokenizer::create(with_other.metadata())->encode("\xFF", plain), Error);
+  words.types[7] = test::unknown;
   auto with_unknown = byte_level(words, {}, "gpt-2");
   with_unknown.number("tokenizer.ggml.unknown_token_id", 7);
   CHECK(Tokenizer::create(with_unknown.metadata())->encode("\xFF", plain) == std::vector<Token>{7});

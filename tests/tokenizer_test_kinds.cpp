@@ -28,20 +28,28 @@ constexpr EncodeOptions whole{.add_special = true, .parse_special = true};
 const std::string space = "\xE2\x96\x81";
 
 Words small_sentencepiece() {
-  Words words = sentencepiece_words();                             // 0..258
-  words.add(space, -100).add("a", -100).add("b", -100);            // 259 260 261
-  words.add("ab", -1).add(space + "a", -2).add("ba", -2);          // 262 263 264
-  words.add(space + space, -3).add("aba", -4).add("abab", -4);     // 265 266 267
+  Words words = sentencepiece_words();                                                 // 0..258
+  words.add(space, -100).add("a", -100).add("b", -100);                                // 259 260 261
+  words.add("ab", -1).add(space + "a", -2).add("ba", -2);                              // 262 263 264
+  words.add(space + space, -3).add("aba", -4).add("abab", -4);                         // 265 266 267
   words.add("<tool>", 0, test::user_defined).add("<|im_end|>", 0, test::user_defined); // 268 269
-  words.add(space + space + "b", 0, test::user_defined);           // 270
+  words.add(space + space + "b", 0, test::user_defined);                               // 270
   return words;
 }
 
 Words small_byte_level() {
-  Words words = byte_words();                                                       // 0..255
-  words.add("ab").add("\xC4\xA0" "a").add("aba").add("abab");                      // 256..259
-  words.add("<s>", 0, test::control).add("<tool>", 0, test::user_defined);          // 260 261
-  words.add("\xC4\xA0" "b", 0, test::user_defined).add("\xC3\xA9", 0, test::user_defined); // 262 "Gb", 263 "e acute"
+  Words words = byte_words(); // 0..255
+  words.add("ab")
+      .add("\xC4\xA0"
+           "a")
+      .add("aba")
+      .add("abab");                                                        // 256..259
+  words.add("<s>", 0, test::control).add("<tool>", 0, test::user_defined); // 260 261
+  words
+      .add("\xC4\xA0"
+           "b",
+           0, test::user_defined)
+      .add("\xC3\xA9", 0, test::user_defined); // 262 "Gb", 263 "e acute"
   return words;
 }
 
@@ -92,11 +100,11 @@ void check_round_trips(const Tokenizer& tokenizer, unsigned seed) {
 TEST_CASE("SentencePiece: best score first, ties from the left") {
   const auto builder = sentencepiece(small_sentencepiece());
   const auto tokenizer = Tokenizer::create(builder.metadata());
-  CHECK(tokenizer->encode("ab", plain) == std::vector<Token>{259, 262});         // "ab" before "_a"
+  CHECK(tokenizer->encode("ab", plain) == std::vector<Token>{259, 262}); // "ab" before "_a"
   CHECK(tokenizer->encode("a", plain) == std::vector<Token>{263});
-  CHECK(tokenizer->encode("abab", plain) == std::vector<Token>{259, 267});       // both "ab", then "abab"
+  CHECK(tokenizer->encode("abab", plain) == std::vector<Token>{259, 267}); // both "ab", then "abab"
   CHECK(tokenizer->encode("aba", plain) == std::vector<Token>{259, 266});
-  CHECK(tokenizer->encode("   b", plain) == std::vector<Token>{265, 270});       // "  b" is a token of its own
+  CHECK(tokenizer->encode("   b", plain) == std::vector<Token>{265, 270}); // "  b" is a token of its own
   CHECK(tokenizer->encode("", plain).empty());
   CHECK(tokenizer->encode("\xC3\xA9", plain) == std::vector<Token>{259, 3 + 0xC3, 3 + 0xA9});
   check_round_trips(*tokenizer, 1);
@@ -194,7 +202,7 @@ TEST_CASE("byte-level BPE: merges by rank, bytes where no token spells the resul
   CHECK(tokenizer->encode("ababab", plain) == std::vector<Token>{259, 256});
   CHECK(tokenizer->encode("aba", plain) == std::vector<Token>{258});
   CHECK(tokenizer->encode("a a", plain) == std::vector<Token>{'a', 257});
-  CHECK(tokenizer->encode("bb", plain) == std::vector<Token>{'b', 'b'});   // merged, but no token is spelled so
+  CHECK(tokenizer->encode("bb", plain) == std::vector<Token>{'b', 'b'});       // merged, but no token is spelled so
   CHECK(tokenizer->encode("a b", plain) == std::vector<Token>{'a', ' ', 'b'}); // "Gb" is another text's token
   CHECK(tokenizer->encode("\xC3\xA9", plain) == std::vector<Token>{263});
   check_round_trips(*tokenizer, 4);
@@ -205,7 +213,9 @@ TEST_CASE("byte-level BPE: bytes that are not UTF-8 are words of their own") {
   words.add("\xC3\xBF\xC3\xBE").add("a\xC3\xBF"); // FF FE; "a" FF
   const auto builder = byte_level(words, {"\xC3\xBF \xC3\xBE", "a \xC3\xBF"}, "llama-bpe");
   const auto tokenizer = Tokenizer::create(builder.metadata());
-  CHECK(tokenizer->encode("a\xFF\xFE" "b", plain) == std::vector<Token>{'a', 256, 'b'});
+  CHECK(tokenizer->encode("a\xFF\xFE"
+                          "b",
+                          plain) == std::vector<Token>{'a', 256, 'b'});
   check_round_trips(*tokenizer, 5);
 }
 
@@ -232,7 +242,8 @@ TEST_CASE("BOS and EOS come once") {
   const auto tokenizer = Tokenizer::create(builder.metadata());
   CHECK(tokenizer->encode("a", whole) == std::vector<Token>{256, 'a', 257});
   CHECK(tokenizer->encode("<s>a</s>", whole) == std::vector<Token>{256, 'a', 257});
-  CHECK(tokenizer->encode("<s><s>a", whole) == std::vector<Token>{256, 256, 'a', 257}); // the text's own second one stays
+  CHECK(tokenizer->encode("<s><s>a", whole) ==
+        std::vector<Token>{256, 256, 'a', 257}); // the text's own second one stays
   CHECK(tokenizer->encode("<s>a</s>", parsed) == std::vector<Token>{256, 'a', 257});
   CHECK(tokenizer->encode("", whole) == std::vector<Token>{256, 257});
   CHECK(tokenizer->encode("<s>", {}).size() == 5);
@@ -244,8 +255,10 @@ TEST_CASE("BOS and EOS come once") {
 
 TEST_CASE("what ends an answer: named ids and known texts of special tokens") {
   Words words = byte_words();
-  words.add("<|im_end|>", 0, test::user_defined).add("<|eot_id|>", 0, test::control).add("<|end|>");  // 256 257 258
-  words.add("</s>", 0, test::control).add("<x>", 0, test::control).add("<|im_start|>", 0, test::user_defined); // 259..261
+  words.add("<|im_end|>", 0, test::user_defined).add("<|eot_id|>", 0, test::control).add("<|end|>"); // 256 257 258
+  words.add("</s>", 0, test::control)
+      .add("<x>", 0, test::control)
+      .add("<|im_start|>", 0, test::user_defined); // 259..261
   auto builder = byte_level(words, {}, "qwen2");
   builder.number("tokenizer.ggml.eos_token_id", 260).number("tokenizer.ggml.eot_token_id", 5);
   const auto tokenizer = Tokenizer::create(builder.metadata());

@@ -21,11 +21,18 @@ TEST_CASE("UTF-8 characters are told from bytes that are none") {
   CHECK(utf8_character("\xC3\xA9", 0) == 2);
   CHECK(utf8_character("\xE2\x96\x81", 0) == 3);
   CHECK(utf8_character("\xF0\x9F\xA6\x99", 0) == 4);
-  for (const std::string bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xC3", "\xC3" "a", "\xE0\x9F\xBF", "\xED\xA0\x80",
-                                "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE2\x96"})
+  for (const std::string bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xC3",
+        "\xC3"
+        "a",
+        "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE2\x96"})
     CHECK(utf8_character(bad, 0) == 0);
-  CHECK(end_of_utf8_run("ab\xFF\xFE" "c", 0, true) == 2);
-  CHECK(end_of_utf8_run("ab\xFF\xFE" "c", 2, false) == 4);
+  CHECK(end_of_utf8_run("ab\xFF\xFE"
+                        "c",
+                        0, true) == 2);
+  CHECK(end_of_utf8_run("ab\xFF\xFE"
+                        "c",
+                        2, false) == 4);
 }
 
 TEST_CASE("an unfinished character at the end is seen, an impossible one is not") {
@@ -44,7 +51,8 @@ TEST_CASE("every byte has a spelling and comes back from it") {
   std::string all;
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
   CHECK(alphabet.to_bytes(alphabet.to_spelling(all)) == all);
-  CHECK(alphabet.to_spelling(" a\n") == "\xC4\xA0" "a\xC4\x8A"); // as in GPT-2's vocabulary
+  CHECK(alphabet.to_spelling(" a\n") == "\xC4\xA0"
+                                        "a\xC4\x8A"); // as in GPT-2's vocabulary
   CHECK_FALSE(alphabet.to_bytes(" ").has_value());
   CHECK_FALSE(alphabet.to_bytes("\xE2\x96\x81").has_value());
   CHECK_FALSE(alphabet.to_bytes("\xFF").has_value());
@@ -110,8 +118,12 @@ TEST_CASE("merging with a heap equals looking at every pair") {
 }
 
 TEST_CASE("special tokens: leftmost, then longest, then last; plain text only where they are for any text") {
-  const SpecialMatcher matcher({{"<a>", 1, false, false}, {"<a><b>", 2, false, false}, {"<tool>", 3, true, false},
-                                {"<a>", 4, false, false}, {"", 5, true, false}, {"<t", 6, false, false},
+  const SpecialMatcher matcher({{"<a>", 1, false, false},
+                                {"<a><b>", 2, false, false},
+                                {"<tool>", 3, true, false},
+                                {"<a>", 4, false, false},
+                                {"", 5, true, false},
+                                {"<t", 6, false, false},
                                 {"<end>", 7, false, true}});
   const auto all = matcher.find("x<a><b>", 0, true);
   REQUIRE(all);
@@ -142,7 +154,8 @@ TEST_CASE("thousands of special tokens are found like one") {
 
 std::string from_hex(const std::string& hex) {
   std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
   return bytes;
 }
 

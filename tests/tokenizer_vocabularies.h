@@ -71,9 +71,32 @@ inline MetadataBuilder byte_level(const Words& words, const std::vector<std::str
 
 /// Bytes with a liking for what tokenizers stumble over.
 inline std::string random_text(std::mt19937& random, std::size_t longest) {
-  static const std::vector<std::string> favourites = {
-      " ", " ", "  ", "a", "b", "ab", "aa", "'s", "1", "\n", "\xC3\xA9", "\xE2\x96\x81", "\xE2\x96", "\xE2", "\x96", "\x81",
-      "\xF0\x9F\xA6\x99", "\xF0\x9F", "\xE4\xBD\xA0", "<s>", "</s>", "<unk>", "<0x41>", "<|im_end|>", "<tool>", "\xFF"};
+  static const std::vector<std::string> favourites = {" ",
+                                                      " ",
+                                                      "  ",
+                                                      "a",
+                                                      "b",
+                                                      "ab",
+                                                      "aa",
+                                                      "'s",
+                                                      "1",
+                                                      "\n",
+                                                      "\xC3\xA9",
+                                                      "\xE2\x96\x81",
+                                                      "\xE2\x96",
+                                                      "\xE2",
+                                                      "\x96",
+                                                      "\x81",
+                                                      "\xF0\x9F\xA6\x99",
+                                                      "\xF0\x9F",
+                                                      "\xE4\xBD\xA0",
+                                                      "<s>",
+                                                      "</s>",
+                                                      "<unk>",
+                                                      "<0x41>",
+                                                      "<|im_end|>",
+                                                      "<tool>",
+                                                      "\xFF"};
   std::string text;
   const std::size_t pieces = random() % (longest + 1);
   for (std::size_t i = 0; i < pieces; ++i)

@@ -15,9 +15,10 @@ constexpr std::string_view key_merges = "tokenizer.ggml.merges";
 const PretokenizerRule& rule_of(const Metadata& metadata) {
   const std::string_view name = metadata.get_string_or(key_pre, "default");
   if (const PretokenizerRule* rule = find_pretokenizer_rule(name)) return *rule;
-  metadata.fail(key_pre, fmt::format("found {}, a way of splitting text that kern doesn't know, expected one of {}; use "
-                                     "another model or a newer kern",
-                                     describe(*metadata.find(key_pre)), pretokenizer_names()));
+  metadata.fail(key_pre,
+                fmt::format("found {}, a way of splitting text that kern doesn't know, expected one of {}; use "
+                            "another model or a newer kern",
+                            describe(*metadata.find(key_pre)), pretokenizer_names()));
 }
 
 std::size_t count_of(const Metadata& metadata, std::string_view key) {
@@ -28,7 +29,7 @@ std::size_t count_of(const Metadata& metadata, std::string_view key) {
 
 } // namespace
 
-MergeTable::MergeTable(std::size_t expected) : slots_(std::bit_ceil(expected * 2 + 2)) {}
+MergeTable::MergeTable(std::size_t expected) : slots_(std::bit_ceil(expected * 3 / 2 + 2)) {}
 
 std::size_t MergeTable::locate(std::uint64_t key) const {
   const std::size_t mask = slots_.size() - 1;
@@ -103,8 +104,9 @@ void BpeTokenizer::read_merges(const Metadata& metadata) {
   std::uint32_t rank = 0;
   for (const std::string_view line : lines) {
     if (line.find(' ', 1) == std::string_view::npos)
-      metadata.fail(key_merges,
-                    fmt::format("element {} is one word, expected two with a space between; convert the model again", rank));
+      metadata.fail(
+          key_merges,
+          fmt::format("element {} is one word, expected two with a space between; convert the model again", rank));
     add_merge(line, rank++);
   }
 }

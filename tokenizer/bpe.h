@@ -38,9 +38,9 @@ private:
   std::vector<Slot> slots_;
 };
 
-/// `tokenizer.ggml.model` = "gpt2". Algorithm: openai/gpt-2 src/encoder.py, on bytes instead of their spellings. Bytes that
-/// are not UTF-8 are words of their own, a run of them each; the patterns see the text on either side as texts that end
-/// there. (Other programs replace such bytes or refuse them.)
+/// `tokenizer.ggml.model` = "gpt2". Algorithm: openai/gpt-2 src/encoder.py, on bytes instead of their spellings. Bytes
+/// that are not UTF-8 are words of their own, a run of them each; the patterns see the text on either side as texts
+/// that end there. (Other programs replace such bytes or refuse them.)
 class BpeTokenizer final : public VocabularyTokenizer {
 public:
   explicit BpeTokenizer(const Metadata& metadata);
@@ -58,10 +58,10 @@ private:
   ByteAlphabet alphabet_;
   Pretokenizer pretokenizer_;
   bool whole_words_first_;
-  TextIndex symbols_;                       // bytes -> symbol: ids of tokens, then numbers of spare_
-  std::deque<std::string> spare_;           // bytes that merges name but no token spells; from vocab_size() on
-  std::array<std::int32_t, 256> bytes_{};   // symbols of the single bytes
-  std::size_t longest_ = 0;                 // of the tokens' pieces, bytes
+  TextIndex symbols_;                     // bytes -> symbol: ids of tokens, then numbers of spare_
+  std::deque<std::string> spare_;         // bytes that merges name but no token spells; from vocab_size() on
+  std::array<std::int32_t, 256> bytes_{}; // symbols of the single bytes
+  std::size_t longest_ = 0;               // of the tokens' pieces, bytes
   MergeTable merges_;
 };
 

@@ -13,9 +13,15 @@ constexpr std::string_view turn_end = "<|im_end|>\n";
 constexpr std::string_view answer_head = "<|im_start|>assistant\n";
 
 // Stand-ins for what the conversation brings. The odd white space shows whether a template trims its messages.
-constexpr std::string_view bos_mark = "\x01" "bos" "\x01";
-constexpr std::string_view system_mark = " \x01" "system" "\x01\n";
-constexpr std::string_view user_mark = " \x01" "user" "\x01\n";
+constexpr std::string_view bos_mark = "\x01"
+                                      "bos"
+                                      "\x01";
+constexpr std::string_view system_mark = " \x01"
+                                         "system"
+                                         "\x01\n";
+constexpr std::string_view user_mark = " \x01"
+                                       "user"
+                                       "\x01\n";
 
 std::string turn(std::string_view head, std::string_view content) {
   return std::string(head).append(content).append(turn_end);
@@ -47,7 +53,8 @@ ChatTemplate read_chat_template(const Metadata& metadata) {
   if (full != turn(system_head, system_mark) + tail || !bare.ends_with(tail)) return chat;
   bare.remove_suffix(tail.size());
   if (!bare.empty()) {
-    if (!bare.starts_with(system_head) || !bare.ends_with(turn_end) || bare.size() < system_head.size() + turn_end.size())
+    if (!bare.starts_with(system_head) || !bare.ends_with(turn_end) ||
+        bare.size() < system_head.size() + turn_end.size())
       return chat;
     bare = bare.substr(system_head.size(), bare.size() - system_head.size() - turn_end.size());
     if (bare.find("<|") != std::string_view::npos || bare.find('\x01') != std::string_view::npos) return chat;

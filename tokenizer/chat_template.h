@@ -24,18 +24,19 @@ struct ChatTemplate {
   bool writes_bos = false;                   // it begins with the BOS token
 };
 
-/// A template counts as ChatML if, for a user's message and for a system's and a user's, it writes exactly the turns above,
-/// apart from BOS at the start and a system turn of its own where there is none. Tool calls, thinking and later turns of
-/// the assistant may be anything. Tested by rendering it with a small subset of Jinja; a template that the subset can't
-/// follow is `other`, never guessed at. Throws Error(model) where the key is no string.
+/// A template counts as ChatML if, for a user's message and for a system's and a user's, it writes exactly the turns
+/// above, apart from BOS at the start and a system turn of its own where there is none. Tool calls, thinking and later
+/// turns of the assistant may be anything. Tested by rendering it with a small subset of Jinja; a template that the
+/// subset can't follow is `other`, never guessed at. Throws Error(model) where the key is no string.
 ChatTemplate read_chat_template(const Metadata& metadata);
 
 /// read_chat_template(metadata).kind
 TemplateKind template_kind(const Metadata& metadata);
 
 /// The tokens up to where the model begins its answer to `user`, for a template of kind chatml. Without `system`, the
-/// template's own, if it has one; an empty text is a system turn without content. BOS comes first, once, if the model adds
-/// it or the template writes it. Control tokens come from the template only: the same text inside a message stays text.
+/// template's own, if it has one; an empty text is a system turn without content. BOS comes first, once, if the model
+/// adds it or the template writes it. Control tokens come from the template only: the same text inside a message stays
+/// text.
 std::vector<Token> begin_conversation(const Tokenizer& tokenizer, const ChatTemplate& chat,
                                       std::optional<std::string_view> system, std::string_view user);
 

@@ -7,9 +7,9 @@
 
 namespace kern {
 
-/// Turns ids into text as they come. What push() and finish() return, put together, equals Tokenizer::decode of all ids.
-/// Bytes that begin a UTF-8 character are held until the character is complete or can't become one; bytes that are no
-/// UTF-8 at all are passed on as they are.
+/// Turns ids into text as they come. What push() and finish() return, put together, equals Tokenizer::decode of all
+/// ids. Bytes that begin a UTF-8 character are held until the character is complete or can't become one; bytes that are
+/// no UTF-8 at all are passed on as they are.
 class Detokenizer {
 public:
   /// `at_start`: the first id begins a text, so the model's leading-space rule is undone there.

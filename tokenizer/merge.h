@@ -17,17 +17,17 @@ struct Merge {
 };
 
 /// Joins neighbouring symbols of a word, always the pair of lowest rank and among equals the leftmost, until none is
-/// left: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", algorithm 1, one pair at a
-/// time as SentencePiece and Hugging Face's tokenizers do it. A heap makes it O(n log n) for a word of n symbols. Keeps
-/// its memory between words: one object serves one thread.
+/// left: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", algorithm 1, one pair at
+/// a time as SentencePiece and Hugging Face's tokenizers do it. A heap makes it O(n log n) for a word of n symbols.
+/// Keeps its memory between words: one object serves one thread.
 class Merger {
 public:
   struct Symbol {
-    std::int32_t id;    // as the lookup names it; -1 where it has no name
+    std::int32_t id;     // as the lookup names it; -1 where it has no name
     std::uint32_t begin; // offset in the word, bytes
     std::int32_t previous;
-    std::int32_t next;   // -1: the last
-    Merge merge;         // with the next symbol
+    std::int32_t next; // -1: the last
+    Merge merge;       // with the next symbol
   };
 
   void clear() { symbols_.clear(); }

@@ -21,31 +21,33 @@ namespace {
 #define CL100K_BEFORE_DIGITS R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)"
 #define CL100K_AFTER_DIGITS R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 
-constexpr std::string_view gpt2_names[] = {"gpt-2",       "phi-2",   "jina-es", "jina-de",     "gigachat",   "jina-v2-es",
-                                "jina-v2-de",  "a.x-4.0", "mellum",  "modern-bert", "exaone4",    "mpt",
-                                "olmo",        "jais",    "trillion", "granite-docling"};
+constexpr std::string_view gpt2_names[] = {
+    "gpt-2",  "phi-2",       "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0",
+    "mellum", "modern-bert", "exaone4", "mpt",     "olmo",     "jais",       "trillion",   "granite-docling"};
 constexpr std::string_view gpt2_patterns[] = {GPT2_WORDS};
 
 constexpr std::string_view llama3_names[] = {"llama-bpe", "llama3",   "llama-v3", "falcon3",     "falcon-h1",
-                                  "pixtral",   "midm-2.0", "lfm2",     "jina-v5-nano"};
+                                             "pixtral",   "midm-2.0", "lfm2",     "jina-v5-nano"};
 constexpr std::string_view llama3_plain_names[] = {"dbrx", "smaug-bpe", "chatglm-bpe"};
 constexpr std::string_view llama3_patterns[] = {CL100K_BEFORE_DIGITS R"(\p{N}{1,3})" CL100K_AFTER_DIGITS};
 
 constexpr std::string_view qwen2_names[] = {"qwen2",     "deepseek-r1-qwen", "kormo",      "f2llmv2", "megrez",
-                                 "stablelm2", "hunyuan",          "solar-open", "grok-2"};
+                                            "stablelm2", "hunyuan",          "solar-open", "grok-2"};
 constexpr std::string_view qwen2_patterns[] = {CL100K_BEFORE_DIGITS R"(\p{N})" CL100K_AFTER_DIGITS};
 
 constexpr std::string_view deepseek_coder_names[] = {"deepseek-coder"};
 constexpr std::string_view deepseek_coder_patterns[] = {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
-                                             R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)", R"(\p{N})"};
+                                                        R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)",
+                                                        R"(\p{N})"};
 
 constexpr std::string_view starcoder_names[] = {"starcoder", "smollm", "refact",     "command-r",
-                                     "codeshell", "exaone", "minerva-7b", "mellum2"};
+                                                "codeshell", "exaone", "minerva-7b", "mellum2"};
 constexpr std::string_view starcoder_patterns[] = {R"(\p{N})", GPT2_WORDS};
 
 // llama.cpp's choice for files of before `tokenizer.ggml.pre`
 constexpr std::string_view default_names[] = {"default"};
-constexpr std::string_view default_patterns[] = {R"([\p{P}\$\+<=>\^~\|]+)", GPT2_WORDS, R"(\p{N}+)", R"([0-9][0-9][0-9])"};
+constexpr std::string_view default_patterns[] = {R"([\p{P}\$\+<=>\^~\|]+)", GPT2_WORDS, R"(\p{N}+)",
+                                                 R"([0-9][0-9][0-9])"};
 
 #undef GPT2_WORDS
 #undef CL100K_BEFORE_DIGITS
@@ -129,7 +131,8 @@ struct Pretokenizer::Pattern {
     pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
     context.reset(pcre2_match_context_create(nullptr));
     if (!context) fail_pcre2(PCRE2_ERROR_NOMEMORY, text);
-    // The limits guard against patterns that explode. Ours take linear time, and a long run of spaces needs a step each.
+    // The limits guard against patterns that explode. Ours take linear time, and a long run of spaces needs a step
+    // each.
     pcre2_set_match_limit(context.get(), UINT32_MAX);
     pcre2_set_depth_limit(context.get(), UINT32_MAX);
     pcre2_set_heap_limit(context.get(), UINT32_MAX);
@@ -162,8 +165,6 @@ Pretokenizer::Pretokenizer(const PretokenizerRule& rule) {
 }
 
 Pretokenizer::~Pretokenizer() = default;
-Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
-Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
 
 std::vector<std::size_t> Pretokenizer::split(std::string_view text) const {
   std::vector<std::size_t> ends;

@@ -29,8 +29,6 @@ class Pretokenizer {
 public:
   explicit Pretokenizer(const PretokenizerRule& rule);
   ~Pretokenizer();
-  Pretokenizer(Pretokenizer&&) noexcept;
-  Pretokenizer& operator=(Pretokenizer&&) noexcept;
 
   /// Offsets where the words of `text` end, ascending, the last being text.size(). The text must be well-formed UTF-8.
   /// What a pattern matches is a word, and so is what lies between matches. Time and memory are linear in the text.

@@ -44,10 +44,11 @@ SentencePieceTokenizer::SentencePieceTokenizer(const Metadata& metadata)
     const bool is_byte = words.has_types() ? words.type(token) == TokenType::byte : byte.has_value();
     std::string& piece = pieces[static_cast<std::size_t>(token)];
     if (is_byte && !byte)
-      metadata.fail("tokenizer.ggml.tokens",
-                    fmt::format("token {} is of type byte, found a text of {} bytes, expected \"<0x00>\" to \"<0xFF>\"; "
-                                "convert the model again",
-                                token, text.size()));
+      metadata.fail(
+          "tokenizer.ggml.tokens",
+          fmt::format("token {} is of type byte, found a text of {} bytes, expected \"<0x00>\" to \"<0xFF>\"; "
+                      "convert the model again",
+                      token, text.size()));
     if (is_byte) {
       bytes_[*byte] = token;
       piece = static_cast<char>(*byte);
@@ -58,8 +59,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(const Metadata& metadata)
   }
   set_pieces(metadata, std::move(pieces));
   index_pieces();
-  spells_space_mark_ =
-      std::all_of(space_mark.begin(), space_mark.end(), [&](char c) { return bytes_[static_cast<unsigned char>(c)] >= 0; });
+  spells_space_mark_ = std::all_of(space_mark.begin(), space_mark.end(),
+                                   [&](char c) { return bytes_[static_cast<unsigned char>(c)] >= 0; });
 }
 
 void SentencePieceTokenizer::index_pieces() {

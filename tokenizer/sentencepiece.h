@@ -13,10 +13,11 @@
 
 namespace kern {
 
-/// `tokenizer.ggml.model` = "llama". Algorithm: google/sentencepiece src/bpe_model.cc; where text is cut at special tokens
-/// and a space put before it: ggml-org/llama.cpp src/llama-vocab.cpp, LLAMA_VOCAB_TYPE_SPM. Two things are stricter here,
-/// so that decoding gives the text back: U+2581 in the text itself is spelled in byte tokens (where there are any) and
-/// not confused with a space, and ordinary text never becomes a control or byte token however it is spelled.
+/// `tokenizer.ggml.model` = "llama". Algorithm: google/sentencepiece src/bpe_model.cc; where text is cut at special
+/// tokens and a space put before it: ggml-org/llama.cpp src/llama-vocab.cpp, LLAMA_VOCAB_TYPE_SPM. Two things are
+/// stricter here, so that decoding gives the text back: U+2581 in the text itself is spelled in byte tokens (where
+/// there are any) and not confused with a space, and ordinary text never becomes a control or byte token however it is
+/// spelled.
 class SentencePieceTokenizer final : public VocabularyTokenizer {
 public:
   explicit SentencePieceTokenizer(const Metadata& metadata);
@@ -27,12 +28,12 @@ private:
   void encode_character(std::string_view character, std::vector<Token>& out) const;
   void index_pieces();
 
-  TextIndex mergeable_;               // spelling -> id, of the pieces that merging may give
-  std::vector<std::uint32_t> ranks_;  // [vocab_size], by descending score; equal scores share one
-  std::array<Token, 256> bytes_;      // -1: none
-  std::size_t longest_ = 0;           // of the mergeable spellings, bytes
-  bool spaces_lead_ = true;           // no mergeable spelling has a space after something else
-  bool spells_space_mark_ = false;    // U+2581 can be written in bytes
+  TextIndex mergeable_;              // spelling -> id, of the pieces that merging may give
+  std::vector<std::uint32_t> ranks_; // [vocab_size], by descending score; equal scores share one
+  std::array<Token, 256> bytes_;     // -1: none
+  std::size_t longest_ = 0;          // of the mergeable spellings, bytes
+  bool spaces_lead_ = true;          // no mergeable spelling has a space after something else
+  bool spells_space_mark_ = false;   // U+2581 can be written in bytes
 };
 
 } // namespace kern

@@ -13,8 +13,8 @@
 
 namespace kern {
 
-/// A sorted list of texts, walked byte by byte: a position costs at most the longest text's length times a binary search
-/// over those that still fit, however many there are.
+/// A sorted list of texts, walked byte by byte: a position costs at most the longest text's length times a binary
+/// search over those that still fit, however many there are.
 class SpecialMatcher {
 public:
   struct Entry {
@@ -39,9 +39,9 @@ public:
 private:
   const Entry* longest_at(std::string_view text, bool parse_special) const;
 
-  std::vector<Entry> entries_;               // ascending by text
-  std::array<std::uint32_t, 257> first_{};   // where the entries with a first byte of at least b begin
-  std::array<bool, 256> begins_always_{};    // bytes that begin an entry found in any text
+  std::vector<Entry> entries_;             // ascending by text
+  std::array<std::uint32_t, 257> first_{}; // where the entries with a first byte of at least b begin
+  std::array<bool, 256> begins_always_{};  // bytes that begin an entry found in any text
 };
 
 } // namespace kern

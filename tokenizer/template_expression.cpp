@@ -7,7 +7,7 @@ namespace kern {
 namespace {
 
 constexpr int deepest = 64;
-constexpr std::size_t longest_value = 1 << 20;
+constexpr std::size_t longest_value = 1 << 15;
 
 template <class T> bool holds(const TemplateValue& value) { return std::holds_alternative<T>(value); }
 
@@ -41,7 +41,8 @@ TemplateValue ExpressionReader::fail() {
 }
 
 bool ExpressionReader::accept(std::string_view text) {
-  const bool fits = word().kind != TemplateWord::Kind::string && word().kind != TemplateWord::Kind::end && word().text == text;
+  const bool fits =
+      word().kind != TemplateWord::Kind::string && word().kind != TemplateWord::Kind::end && word().text == text;
   if (fits) ++position_;
   return fits;
 }
@@ -211,7 +212,8 @@ TemplateValue ExpressionReader::read_primary(std::string* path) {
   switch (current.kind) {
   case TemplateWord::Kind::string: {
     std::string text = current.text;
-    while (word().kind == TemplateWord::Kind::string) text += words_[position_++].text; // neighbours are one, as in Python
+    while (word().kind == TemplateWord::Kind::string)
+      text += words_[position_++].text; // neighbours are one, as in Python
     return text;
   }
   case TemplateWord::Kind::number: {

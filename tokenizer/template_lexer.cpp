@@ -92,7 +92,8 @@ std::optional<std::vector<TemplateItem>> split_template(std::string_view source)
     if (strip_next || keep_newline) code.remove_suffix(1);
     trim_newline = kind != '{' && !keep_newline;
     if (kind != '#')
-      items.push_back({kind == '{' ? TemplateItem::Kind::expression : TemplateItem::Kind::statement, std::string(code)});
+      items.push_back(
+          {kind == '{' ? TemplateItem::Kind::expression : TemplateItem::Kind::statement, std::string(code)});
     position = end + 2;
   }
 }

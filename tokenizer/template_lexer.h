@@ -23,7 +23,8 @@ struct TemplateWord {
   std::string text; // of a string its value; of a symbol one or two characters
 };
 
-/// The words of an expression or statement, `end` last; nothing where a string isn't closed or a character has no meaning.
+/// The words of an expression or statement, `end` last; nothing where a string isn't closed or a character has no
+/// meaning.
 std::optional<std::vector<TemplateWord>> split_words(std::string_view code);
 
 } // namespace kern

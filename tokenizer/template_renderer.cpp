@@ -7,7 +7,8 @@ namespace kern {
 
 namespace {
 
-constexpr int most_steps = 100'000; // items looked at: the largest templates have hundreds
+constexpr std::size_t most_steps = 200'000; // words and items looked at: the largest templates take a tenth
+constexpr std::size_t most_values = 500;
 constexpr int deepest = 64;
 constexpr std::size_t longest_output = 1 << 20;
 
@@ -46,11 +47,17 @@ public:
 private:
   const std::string& keyword(std::size_t i) const { return statements_[i].keyword; }
 
+  void step(std::size_t count) {
+    steps_ += count;
+    if (steps_ > most_steps || scope_.values.size() > most_values) ok_ = false;
+  }
+
   /// The next item at this depth, from `i` on, whose keyword ends or divides a block.
   std::size_t find_divider(std::size_t i, std::size_t end) {
     int depth = 0;
     for (; i < end; ++i) {
-      if (++steps_ > most_steps) break;
+      step(1);
+      if (!ok_) break;
       const std::string& word = keyword(i);
       if (word == "if" || word == "for" || word == "macro") ++depth;
       else if (word == "endif" || word == "endfor" || word == "endmacro") {
@@ -67,16 +74,22 @@ private:
   std::size_t run(std::size_t i, std::size_t end, int depth) {
     if (depth > deepest) ok_ = false;
     while (ok_ && i < end) {
-      if (++steps_ > most_steps) ok_ = false;
+      step(1 + statements_[i].words.size());
       const TemplateItem& item = items_[i];
-      if (item.kind == TemplateItem::Kind::text) print(item.content), ++i;
-      else if (item.kind == TemplateItem::Kind::expression) print_value(i), ++i;
-      else if (keyword(i) == "if") i = run_if(i, end, depth);
-      else if (keyword(i) == "for") i = run_for(i, end, depth);
-      else if (keyword(i) == "set") assign(i), ++i;
-      else if (keyword(i) == "macro") i = find_divider(i + 1, end) + 1; // calls are unknown anyway
-      else if (keyword(i) == "generation" || keyword(i) == "endgeneration") ++i; // marks for training
-      else ok_ = false;
+      if (keyword(i) == "if") {
+        i = run_if(i, end, depth);
+      } else if (keyword(i) == "for") {
+        i = run_for(i, end, depth);
+      } else if (keyword(i) == "macro") {
+        i = find_divider(i + 1, end) + 1; // calls are unknown anyway
+      } else {
+        if (item.kind == TemplateItem::Kind::text) print(item.content);
+        else if (item.kind == TemplateItem::Kind::expression) print_value(i);
+        else if (keyword(i) == "set") assign(i);
+        // {% generation %} marks what to train on
+        else if (keyword(i) != "generation" && keyword(i) != "endgeneration") ok_ = false;
+        ++i;
+      }
     }
     return i;
   }
@@ -95,20 +108,24 @@ private:
   }
 
   std::optional<bool> condition(std::size_t i) {
+    step(statements_[i].words.size());
     ExpressionReader reader(scope_, statements_[i].words, 1);
     const auto result = truth(reader.read());
     return reader.failed() || !reader.at_end() ? std::nullopt : result;
   }
 
   std::size_t run_if(std::size_t i, std::size_t end, int depth) {
-    bool done = false;
+    bool done = false;  // a branch was taken
+    bool maybe = false; // a branch may have been taken
     while (ok_) {
       const std::size_t next = find_divider(i + 1, end);
       if (!ok_) break;
       if (!done) {
         const auto holds = keyword(i) == "else" ? std::optional(true) : condition(i);
-        if (!holds) forget(i + 1, next); // may happen or not: harmless if it prints nothing
-        else if (*holds) run(i + 1, next, depth + 1), done = true;
+        if (!holds) maybe = true;
+        if (maybe && holds != false) forget(i + 1, next); // harmless if it prints nothing
+        else if (holds == true) run(i + 1, next, depth + 1);
+        done = holds == true;
       }
       if (keyword(next) == "endif") return next + 1;
       if (keyword(next) != "elif" && keyword(next) != "else") ok_ = false;
@@ -143,29 +160,31 @@ private:
 
   void run_body(const std::string& name, std::size_t message, std::size_t first, std::size_t begin, std::size_t end,
                 int depth) {
-    const auto outside = scope_.values;
-    scope_.values[name] = MessageValue{message};
-    scope_.values["loop"] = UnknownValue{};
-    scope_.values["loop.first"] = message == first;
-    scope_.values["loop.last"] = message + 1 == scope_.messages.size();
-    scope_.values["loop.index0"] = static_cast<std::int64_t>(message - first);
-    scope_.values["loop.index"] = static_cast<std::int64_t>(message - first + 1);
+    const std::size_t mark = undo_.size();
+    set_value("loop", UnknownValue{});
+    set_value(name, MessageValue{message});
+    set_field("loop.first", message == first);
+    set_field("loop.last", message + 1 == scope_.messages.size());
+    set_field("loop.index0", static_cast<std::int64_t>(message - first));
+    set_field("loop.index", static_cast<std::int64_t>(message - first + 1));
     run(begin, end, depth + 1);
-    // What a loop sets ends with the round, except the fields of namespaces.
-    auto inside = std::move(scope_.values);
-    scope_.values = outside;
-    for (auto& [key, value] : inside)
-      if (key.find('.') != std::string::npos && !key.starts_with("loop.")) scope_.values[key] = std::move(value);
+    // What a round sets ends with it, except the fields of namespaces from outside.
+    for (; undo_.size() > mark; undo_.pop_back()) {
+      auto& [key, value] = undo_.back();
+      if (value) scope_.values[key] = std::move(*value);
+      else scope_.values.erase(key);
+    }
   }
 
   /// Code that may or may not run: what it assigns is unknown from here on, and it must not print.
   void forget(std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      if (++steps_ > most_steps) ok_ = false;
+      step(1);
       const TemplateItem& item = items_[i];
       const bool blank = item.content.find_first_not_of(" \t\r\n") == std::string::npos;
       if (item.kind == TemplateItem::Kind::expression && !raises(i)) ok_ = false;
-      if (item.kind == TemplateItem::Kind::text && (!blank || item.content.find('\n') != std::string::npos)) ok_ = false;
+      if (item.kind == TemplateItem::Kind::text && (!blank || item.content.find('\n') != std::string::npos))
+        ok_ = false;
       if (keyword(i) == "set") set_value(target(i), UnknownValue{});
     }
   }
@@ -177,17 +196,36 @@ private:
   std::string target(std::size_t i) {
     const std::vector<TemplateWord>& words = statements_[i].words;
     std::string name;
-    for (std::size_t w = 1; w < words.size() && (words[w].kind == TemplateWord::Kind::name || words[w].text == "."); ++w)
+    for (std::size_t w = 1; w < words.size() && (words[w].kind == TemplateWord::Kind::name || words[w].text == ".");
+         ++w)
       name += words[w].text;
     if (name.empty()) ok_ = false;
     return name;
   }
 
-  void set_value(const std::string& name, TemplateValue value) {
-    if (name.find('.') == std::string::npos) std::erase_if(scope_.values, [&](const auto& entry) {
-        return entry.first.starts_with(name + ".");
-      });
+  /// Remembers a value, and that it is absent, for the end of the round.
+  void remember(const std::string& name) {
+    const auto found = scope_.values.find(name);
+    undo_.emplace_back(name, found == scope_.values.end() ? std::nullopt : std::optional(found->second));
+  }
+
+  void set_field(const std::string& name, TemplateValue value) {
+    remember(name);
     scope_.values[name] = std::move(value);
+  }
+
+  void set_value(const std::string& name, TemplateValue value) {
+    if (name.find('.') != std::string::npos) {
+      scope_.values[name] = std::move(value); // a namespace's field outlives the round
+      return;
+    }
+    const std::string fields = name + ".";
+    for (auto field = scope_.values.lower_bound(fields);
+         field != scope_.values.end() && field->first.starts_with(fields);) {
+      remember(field->first);
+      field = scope_.values.erase(field);
+    }
+    set_field(name, std::move(value));
   }
 
   void assign(std::size_t i) {
@@ -206,7 +244,7 @@ private:
       while (!reader.failed() && !reader.accept(")")) {
         const std::string field = reader.word().text;
         if (!reader.accept(field) || !reader.accept("=")) break;
-        scope_.values[name + "." + field] = reader.read();
+        set_field(name + "." + field, reader.read());
         reader.accept(",");
       }
     } else {
@@ -219,7 +257,8 @@ private:
   std::vector<Statement> statements_;
   TemplateScope scope_;
   std::string output_;
-  int steps_ = 0;
+  std::size_t steps_ = 0;
+  std::vector<std::pair<std::string, std::optional<TemplateValue>>> undo_; // what values were before the loop's round
   bool ok_ = true;
   bool readable_ = true;
 };

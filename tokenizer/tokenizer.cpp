@@ -14,9 +14,10 @@ std::unique_ptr<Tokenizer> Tokenizer::create(const Metadata& metadata) {
   const std::string_view model = metadata.get_string(key);
   if (model == "llama") return std::make_unique<SentencePieceTokenizer>(metadata);
   if (model == "gpt2") return std::make_unique<BpeTokenizer>(metadata);
-  metadata.fail(key, fmt::format("found {}, which kern doesn't know, expected \"llama\" (SentencePiece BPE) or \"gpt2\" "
-                                 "(byte-level BPE); use a model with one of these",
-                                 describe(*metadata.find(key))));
+  metadata.fail(key,
+                fmt::format("found {}, which kern doesn't know, expected \"llama\" (SentencePiece BPE) or \"gpt2\" "
+                            "(byte-level BPE); use a model with one of these",
+                            describe(*metadata.find(key))));
 }
 
 std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {

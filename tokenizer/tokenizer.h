@@ -16,17 +16,25 @@ namespace kern {
 using Token = std::int32_t;
 
 /// Token types of GGUF (`tokenizer.ggml.token_type`), numbered as in the file.
-enum class TokenType : std::uint8_t { undefined = 0, normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+enum class TokenType : std::uint8_t {
+  undefined = 0,
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6
+};
 
 /// The tokens that delimit text; absent where the model has none.
 struct SpecialTokens {
-  std::optional<Token> bos;              // begins a text
-  std::optional<Token> eos;              // ends a text
+  std::optional<Token> bos; // begins a text
+  std::optional<Token> eos; // ends a text
   std::optional<Token> unknown;
   std::optional<Token> padding;
-  std::vector<Token> end_of_generation;  // ascending: EOS, EOT, and every token whose text is known to end an answer
-  bool add_bos = false;                  // whether encode() puts BOS first when asked for specials
-  bool add_eos = false;                  // whether encode() puts EOS last when asked for specials
+  std::vector<Token> end_of_generation; // ascending: EOS, EOT, and every token whose text is known to end an answer
+  bool add_bos = false;                 // whether encode() puts BOS first when asked for specials
+  bool add_eos = false;                 // whether encode() puts EOS last when asked for specials
 };
 
 struct EncodeOptions {

@@ -17,7 +17,8 @@ std::size_t utf8_character(std::string_view text, std::size_t position);
 /// Length of the tail of `text` that begins a well-formed UTF-8 character but ends before it is complete: 0..3.
 std::size_t unfinished_utf8_tail(std::string_view text);
 
-/// End of the longest stretch from `position` on that is well-formed (`valid`) or holds no well-formed character at all.
+/// End of the longest stretch from `position` on that is well-formed (`valid`) or holds no well-formed character at
+/// all.
 std::size_t end_of_utf8_run(std::string_view text, std::size_t position, bool valid);
 
 std::string to_utf8(std::uint32_t code_point);

@@ -14,12 +14,12 @@ constexpr std::string_view key_tokens = "tokenizer.ggml.tokens";
 constexpr std::string_view key_scores = "tokenizer.ggml.scores";
 constexpr std::string_view key_types = "tokenizer.ggml.token_type";
 
-/// Tokens that end an answer by their text: ggml-org/llama.cpp src/llama-vocab.cpp, special_eog_ids. "</s>" ends one only
-/// where the file names it as EOS: in many vocabularies it is HTML.
+/// Tokens that end an answer by their text: ggml-org/llama.cpp src/llama-vocab.cpp, special_eog_ids. "</s>" ends one
+/// only where the file names it as EOS: in many vocabularies it is HTML.
 constexpr std::string_view ends_by_text[] = {
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
-    "<|endoftext|>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>", "<eos>",
-    "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
+    "<|endoftext|>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>",
+    "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
     // code infilling: the next file begins
     "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
     "<reponame>", "<|file_sep|>"};
@@ -36,14 +36,14 @@ std::optional<Token> read_id(const Metadata& metadata, std::string_view name, st
   if (id < vocab_size) return static_cast<Token>(id);
   // Nothing reads the padding token, and converters have written nonsense there.
   if (name == "padding") return std::nullopt;
-  metadata.fail(key, fmt::format("found {}, expected an id below the vocabulary's size, {}; convert the model again", id,
-                                 vocab_size));
+  metadata.fail(key, fmt::format("found {}, expected an id below the vocabulary's size, {}; convert the model again",
+                                 id, vocab_size));
 }
 
 void expect_count(const Metadata& metadata, std::string_view key, std::size_t found, std::size_t expected) {
   if (found != expected)
-    metadata.fail(key, fmt::format("found {} elements, expected {}, one for each of '{}'; convert the model again", found,
-                                   expected, key_tokens));
+    metadata.fail(key, fmt::format("found {} elements, expected {}, one for each of '{}'; convert the model again",
+                                   found, expected, key_tokens));
 }
 
 } // namespace

@@ -47,14 +47,15 @@ std::vector<Token> VocabularyTokenizer::encode(std::span<const TextPart> parts, 
   std::size_t size = 0;
   for (const TextPart& part : parts) size += part.text.size();
   if (size > longest_text)
-    throw Error(ExitCode::usage, fmt::format("a text of {} bytes is too long to tokenize, the limit is {}", size, longest_text));
+    throw Error(ExitCode::usage,
+                fmt::format("a text of {} bytes is too long to tokenize, the limit is {}", size, longest_text));
 
   std::vector<Token> out;
   const bool add_bos = add_special && special().add_bos;
   if (add_bos) out.push_back(*special().bos);
   std::string pending; // plain text since the last special token
   bool at_start = true;
-  bool any = false; // text or token of the text's own came before
+  bool any = false;        // text or token of the text's own came before
   Token last_special = -1; // what the text ends with, if it is a special token
   const auto flush = [&] {
     if (pending.empty()) return;
@@ -83,8 +84,8 @@ std::vector<Token> VocabularyTokenizer::encode(std::span<const TextPart> parts, 
 
 void VocabularyTokenizer::check(Token token) const {
   if (!vocabulary_.contains(token))
-    throw Error(ExitCode::usage,
-                fmt::format("token id {} is outside the vocabulary of {}: ids go from 0 to {}", token, source_, vocab_size() - 1));
+    throw Error(ExitCode::usage, fmt::format("token id {} is outside the vocabulary of {}: ids go from 0 to {}", token,
+                                             source_, vocab_size() - 1));
 }
 
 std::string VocabularyTokenizer::piece(Token token, bool show_special) const {
@@ -118,11 +119,14 @@ std::optional<Token> VocabularyTokenizer::find(std::string_view raw_text) const 
 }
 
 Token VocabularyTokenizer::unknown_for(unsigned char byte) const {
-  if (special().unknown) return *special().unknown;
-  throw Error(ExitCode::model,
-              fmt::format("{}: key 'tokenizer.ggml.tokens': the text has byte 0x{:02X}, for which the vocabulary has neither "
-                          "a token nor an unknown token; use another model or leave that byte out",
-                          source_, byte));
+  // Some files name an ordinary or control token as the unknown one, StarCoder's the end of the text: not that.
+  const auto unknown = special().unknown;
+  if (unknown && (!vocabulary_.has_types() || vocabulary_.type(*unknown) == TokenType::unknown)) return *unknown;
+  throw Error(
+      ExitCode::model,
+      fmt::format("{}: key 'tokenizer.ggml.tokens': the text has byte 0x{:02X}, for which the vocabulary has neither "
+                  "a token nor an unknown token; use another model or leave that byte out",
+                  source_, byte));
 }
 
 } // namespace kern

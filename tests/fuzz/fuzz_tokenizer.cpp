@@ -50,13 +50,26 @@ std::vector<std::unique_ptr<Tokenizer>> small_tokenizers() {
   Words pieces = sentencepiece_words();
   const std::string space = "\xE2\x96\x81";
   pieces.add(space, -5).add("a", -5).add(space + space, -1).add(space + "a", -2).add("aa", -1).add("a" + space, -3);
-  pieces.add("<t>", 0, user_defined).add(space + space + "a", 0, user_defined).add("\xE2\x96", -1).add("</", -1).add("</s", -1);
+  pieces.add("<t>", 0, user_defined)
+      .add(space + space + "a", 0, user_defined)
+      .add("\xE2\x96", -1)
+      .add("</", -1)
+      .add("</s", -1);
   tokenizers.push_back(Tokenizer::create(sentencepiece(pieces).metadata()));
   for (const char* pre : {"gpt-2", "llama-bpe", "qwen2", "deepseek-coder", "starcoder", "default"}) {
     Words bytes = byte_words();
-    bytes.add("aa").add("\xC4\xA0" "a").add("\xC4\xA0\xC4\xA0").add("aaa").add("<s>", 0, control);
-    bytes.add("<t>", 0, user_defined).add("\xC4\xA0" "b", 0, user_defined);
-    const std::vector<std::string> merges = {"a a", "\xC4\xA0 a", "\xC4\xA0 \xC4\xA0", "aa a", "\xC4\xA0 b", "b b", "< s", "<s >"};
+    bytes.add("aa")
+        .add("\xC4\xA0"
+             "a")
+        .add("\xC4\xA0\xC4\xA0")
+        .add("aaa")
+        .add("<s>", 0, control);
+    bytes.add("<t>", 0, user_defined)
+        .add("\xC4\xA0"
+             "b",
+             0, user_defined);
+    const std::vector<std::string> merges = {"a a", "\xC4\xA0 a", "\xC4\xA0 \xC4\xA0", "aa a", "\xC4\xA0 b", "b b",
+                                             "< s", "<s >"};
     tokenizers.push_back(Tokenizer::create(byte_level(bytes, merges, pre).metadata()));
   }
   return tokenizers;

@@ -16,6 +16,10 @@ namespace kern {
 namespace {
 #include "kernels/cpu/bodies/elementwise.inl"
 
+#include "kernels/cpu/bodies/unpack.inl"
+
+#include "kernels/cpu/bodies/group_sums.inl"
+
 #include "kernels/cpu/bodies/product.inl"
 
 #include "kernels/cpu/bodies/attention.inl"

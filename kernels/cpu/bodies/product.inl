@@ -1,14 +1,6 @@
 // Matrix products in the canonical arithmetic of kernels/backend.h. Weights stay in the file's layout: a row is
 // unpacked once into int8 codes (or floats) and then meets every token.
 
-/// Where a row is unpacked to.
-struct UnpackedRow {
-  std::int8_t* codes; // [columns]
-  float* scales;      // [columns / group]
-  std::int16_t* mins; // [columns / group]
-  float* min_scales;  // [columns / width]
-};
-
 KERN_INLINE UnpackedRow carve_scratch(std::byte* scratch, int columns) {
   // 1 + 4/16 + 2/16 + 4/256 bytes a weight: within product_scratch_bytes().
   UnpackedRow row;
@@ -19,24 +11,19 @@ KERN_INLINE UnpackedRow carve_scratch(std::byte* scratch, int columns) {
   return row;
 }
 
-template <class Traits> KERN_INLINE void unpack_row(const std::byte* bytes, int columns, const UnpackedRow& row) {
-  constexpr int groups = Traits::width / Traits::group;
-  const auto* blocks = reinterpret_cast<const typename Traits::Block*>(bytes);
-  for (int b = 0; b < columns / Traits::width; ++b) {
-    if constexpr (Traits::has_min)
-      Traits::unpack(blocks[b], row.codes + b * Traits::width, row.scales + b * groups, row.mins + b * groups,
-                     row.min_scales + b);
-    else Traits::unpack(blocks[b], row.codes + b * Traits::width, row.scales + b * groups);
+/// Sums of minimum times block sum over one block of a format that has minimums.
+template <class Traits> KERN_INLINE std::int32_t minimum_sum(const std::int16_t* mins, const std::int16_t* sums) {
+  constexpr int per_group = Traits::group / 16;
+  std::int32_t total = 0;
+  for (int g = 0; g < Traits::width / Traits::group; ++g) {
+    std::int32_t sum = 0;
+    for (int i = 0; i < per_group; ++i) sum += sums[g * per_group + i];
+    total += sum * mins[g];
   }
+  return total;
 }
 
-/// Exact integer dot product of `count` codes.
-template <int count> KERN_INLINE std::int32_t dot_i8(const std::int8_t* a, const std::int8_t* b) {
-  std::int32_t sum = 0;
-  for (int i = 0; i < count; ++i) sum += static_cast<std::int32_t>(a[i]) * static_cast<std::int32_t>(b[i]);
-  return sum;
-}
-
+/// One output of a row with one token, 256 weights at a time.
 template <class Traits>
 KERN_INLINE float product_quantized(const UnpackedRow& row, int columns, const QuantizedRows& x, int token) {
   constexpr int block = Traits::width; // activations are rounded in blocks of the weights' width
@@ -46,22 +33,22 @@ KERN_INLINE float product_quantized(const UnpackedRow& row, int columns, const Q
   const float* scales = x.scales + static_cast<std::ptrdiff_t>(token) * (columns / block);
   const std::int16_t* sums = x.sums + static_cast<std::ptrdiff_t>(token) * (columns / 16);
   float result = 0.0f;
-  for (int b = 0; b < columns / block; ++b) {
+  const auto add_block = [&](int b, const std::int32_t* group_sum) __attribute__((always_inline)) {
     float s = 0.0f;
-    for (int g = 0; g < groups; ++g) {
-      const std::int32_t sum = dot_i8<group>(row.codes + b * block + g * group, codes + b * block + g * group);
-      s = fused(static_cast<float>(sum), row.scales[b * groups + g], s);
-    }
-    if constexpr (Traits::has_min) {
-      std::int32_t minimums = 0;
-      for (int g = 0; g < groups; ++g) {
-        std::int32_t sum = 0;
-        for (int i = 0; i < group / 16; ++i) sum += sums[(b * block + g * group) / 16 + i];
-        minimums += sum * row.mins[b * groups + g];
-      }
-      s = fused(-static_cast<float>(minimums), row.min_scales[b], s);
-    }
+    for (int g = 0; g < groups; ++g) s = fused(static_cast<float>(group_sum[g]), row.scales[b * groups + g], s);
+    if constexpr (Traits::has_min)
+      s = fused(-static_cast<float>(minimum_sum<Traits>(row.mins + b * groups, sums + b * (block / 16))), row.min_scales[b], s);
     result = fused(s, scales[b], result);
+  };
+  const int whole = columns / 256;
+  for (int w = 0; w < whole; ++w) {
+    std::int32_t group_sum[256 / group];
+    group_sums<group>(row.codes + w * 256, codes + w * 256, group_sum);
+    for (int b = 0; b < 256 / block; ++b) add_block(w * (256 / block) + b, group_sum + b * groups);
+  }
+  for (int b = whole * (256 / block); b < columns / block; ++b) {
+    const std::int32_t sum = group_sum<group>(row.codes + b * block, codes + b * block);
+    add_block(b, &sum); // only formats of one group a block have rows that aren't a multiple of 256
   }
   return result;
 }

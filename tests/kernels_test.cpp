@@ -1,0 +1,295 @@
+// CPU kernels against their definition, written out here in the plainest way, with ==.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/math.h"
+#include "quant/formats.h"
+#include "tests/kernel_helpers.h"
+
+namespace kern {
+
+namespace {
+
+/// Random blocks: any codes, scales of ordinary size.
+template <class Traits> std::vector<std::byte> random_row(int columns, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::vector<std::byte> row(row_bytes(Traits::id, static_cast<std::size_t>(columns)));
+  for (std::byte& byte : row) byte = static_cast<std::byte>(generator() & 255);
+  auto* blocks = reinterpret_cast<typename Traits::Block*>(row.data());
+  const auto ordinary = [&] { return to_half(std::uniform_real_distribution<float>(-0.02f, 0.02f)(generator)); };
+  for (int b = 0; b < columns / Traits::width; ++b) {
+    if constexpr (requires { blocks[b].d; }) blocks[b].d = ordinary();
+    if constexpr (requires { blocks[b].dmin; }) blocks[b].dmin = ordinary();
+    if constexpr (Traits::id == Format::f32) blocks[b] = std::normal_distribution<float>()(generator);
+    if constexpr (Traits::id == Format::f16) blocks[b] = to_half(std::normal_distribution<float>()(generator));
+    if constexpr (Traits::id == Format::bf16) blocks[b] = to_bfloat16(std::normal_distribution<float>()(generator));
+  }
+  return row;
+}
+
+float tree_of_16(const float* lane) {
+  float sum[16];
+  std::copy_n(lane, 16, sum);
+  for (int width = 8; width >= 1; width /= 2)
+    for (int i = 0; i < width; ++i) sum[i] += sum[i + width];
+  return sum[0];
+}
+
+template <class Traits> float float_product_by_definition(const std::byte* row, const float* x, int columns) {
+  const auto* blocks = reinterpret_cast<const typename Traits::Block*>(row);
+  float lane[16] = {};
+  for (int i = 0; i < columns; ++i) {
+    float weight;
+    Traits::decode(blocks[i], &weight);
+    lane[i % 16] = std::fma(weight, x[i], lane[i % 16]);
+  }
+  return tree_of_16(lane);
+}
+
+/// One block of activations by the definition in kernels/backend.h.
+float round_block(const float* x, int width, std::int32_t* codes) {
+  float largest = 0.0f;
+  for (int i = 0; i < width; ++i) largest = std::max(largest, std::fabs(x[i]));
+  for (int i = 0; i < width; ++i) codes[i] = largest > 0.0f ? static_cast<std::int32_t>(std::nearbyint(x[i] * (127.0f / largest))) : 0;
+  return largest / 127.0f;
+}
+
+template <class Traits> float quantized_product_by_definition(const std::byte* row, const float* x, int columns) {
+  constexpr int groups = Traits::width / Traits::group;
+  const auto* blocks = reinterpret_cast<const typename Traits::Block*>(row);
+  float result = 0.0f;
+  for (int b = 0; b < columns / Traits::width; ++b) {
+    std::int32_t activation[Traits::width];
+    const float activation_scale = round_block(x + b * Traits::width, Traits::width, activation);
+    std::int8_t codes[Traits::width];
+    float scales[groups];
+    std::int16_t mins[groups] = {};
+    float min_scale = 0.0f;
+    Traits::unpack_codes(blocks[b], codes);
+    if constexpr (Traits::has_min) Traits::unpack_scales(blocks[b], scales, mins, &min_scale);
+    else Traits::unpack_scales(blocks[b], scales);
+    float s = 0.0f;
+    std::int64_t minimums = 0;
+    for (int g = 0; g < groups; ++g) {
+      std::int64_t sum = 0;
+      for (int i = g * Traits::group; i < (g + 1) * Traits::group; ++i) {
+        sum += static_cast<std::int64_t>(codes[i]) * activation[i];
+        minimums += static_cast<std::int64_t>(mins[g]) * activation[i];
+      }
+      s = std::fma(static_cast<float>(sum), scales[g], s);
+    }
+    if constexpr (Traits::has_min) s = std::fma(-static_cast<float>(minimums), min_scale, s);
+    result = std::fma(s, activation_scale, result);
+  }
+  return result;
+}
+
+template <class Traits> float product_by_definition(const std::byte* row, const float* x, int columns) {
+  if constexpr (Traits::is_float) return float_product_by_definition<Traits>(row, x, columns);
+  else return quantized_product_by_definition<Traits>(row, x, columns);
+}
+
+struct Matrix {
+  std::vector<std::byte> bytes;
+  std::unique_ptr<Weight> weight;
+};
+
+template <class Traits> Matrix random_matrix(Backend& backend, int rows, int columns, unsigned seed) {
+  Matrix matrix;
+  for (int r = 0; r < rows; ++r) {
+    const auto row = random_row<Traits>(columns, seed * 1000 + static_cast<unsigned>(r));
+    matrix.bytes.insert(matrix.bytes.end(), row.begin(), row.end());
+  }
+  matrix.weight = backend.bind({"test", Traits::id, rows, columns, matrix.bytes}, WeightUse::matrix);
+  return matrix;
+}
+
+Matrix float_vector(Backend& backend, const std::vector<float>& values) {
+  Matrix vector;
+  vector.bytes.resize(values.size() * sizeof(float));
+  std::memcpy(vector.bytes.data(), values.data(), vector.bytes.size());
+  vector.weight = backend.bind({"test", Format::f32, 1, static_cast<std::int64_t>(values.size()), vector.bytes}, WeightUse::vector);
+  return vector;
+}
+
+StepLimits generous_limits() {
+  StepLimits limits;
+  limits.tokens = 80;
+  limits.columns = 1280;
+  limits.queries_per_key = 8;
+  limits.key_dim = 128;
+  limits.value_dim = 128;
+  return limits;
+}
+
+} // namespace
+
+TEST_CASE("matrix products equal their definition: format x instruction set x shape x tokens x threads") {
+  for (const CpuKernels* kernels : kernel_tables())
+    for (const int threads : {1, 2, 3}) {
+      CpuBackend backend(threads, *kernels);
+      backend.reserve(generous_limits());
+      for_each_format([&]<class Traits>(Traits) {
+        for (const int columns : {Traits::is_float ? 1 : Traits::width, Traits::is_float ? 37 : Traits::width * 5, 1280}) {
+          if (columns > 1280) continue;
+          const int rows = 21;
+          const int tokens = 3;
+          CAPTURE(kernels->name);
+          CAPTURE(Traits::name);
+          CAPTURE(columns);
+          const Matrix matrix = random_matrix<Traits>(backend, rows, columns, static_cast<unsigned>(columns));
+          auto x = random_floats(static_cast<std::size_t>(tokens * columns), 7);
+          std::fill_n(x.begin(), columns, 0.0f); // a row of zeros
+          std::vector<float> out(rows * tokens, NAN);
+          backend.matmul(*matrix.weight, {x.data(), tokens, columns}, {out.data(), tokens, rows});
+          std::vector<float> expected;
+          for (int t = 0; t < tokens; ++t)
+            for (int r = 0; r < rows; ++r)
+              expected.push_back(product_by_definition<Traits>(matrix.bytes.data() + static_cast<std::size_t>(r) * matrix.bytes.size() / rows,
+                                                               x.data() + t * columns, columns));
+          CHECK(out == expected);
+        }
+      });
+    }
+}
+
+TEST_CASE("infinite and NaN activations reach the result, on every instruction set") {
+  for (const CpuKernels* kernels : kernel_tables()) {
+    CpuBackend backend(1, *kernels);
+    backend.reserve(generous_limits());
+    for (const float poison : {INFINITY, -INFINITY, static_cast<float>(NAN)}) {
+      const Matrix matrix = random_matrix<Q8_0>(backend, 4, 64, 3);
+      std::vector<float> x(64, 1.0f);
+      x[40] = poison;
+      std::vector<float> out(4);
+      backend.matmul(*matrix.weight, {x.data(), 1, 64}, {out.data(), 1, 4});
+      for (const float value : out) CHECK(std::isnan(value));
+    }
+  }
+}
+
+TEST_CASE("norm, rotation, activation, embedding and rounding are the same bits on every instruction set") {
+  const auto x = random_floats(300, 1);
+  const auto w = random_floats(300, 2);
+  const auto table = random_floats(64, 3);
+  std::vector<std::vector<float>> results;
+  std::vector<std::vector<std::int8_t>> codes;
+  for (const CpuKernels* kernels : kernel_tables()) {
+    std::vector<float> out(300);
+    kernels->rms_norm(x.data(), w.data(), 1e-5f, 299, out.data());
+    auto rotated = x;
+    kernels->rotate(RopePairs::halves, 64, table.data(), 4, 70, rotated.data());
+    kernels->rotate(RopePairs::adjacent, 32, table.data(), 4, 70, rotated.data());
+    auto gate = x;
+    kernels->activate(w.data(), gate.data(), 299);
+    std::vector<float> scales(1), embedded(256);
+    std::vector<std::int16_t> sums(16);
+    codes.emplace_back(256);
+    kernels->quantize(x.data(), 256, 0, {codes.back().data(), scales.data(), sums.data(), 256});
+    kernels->decode_row(Format::q6_k, random_row<Q6_K>(256, 5).data(), 256, 0.5f, embedded.data());
+    for (const auto* part : {&rotated, &gate, &scales, &embedded}) out.insert(out.end(), part->begin(), part->end());
+    results.push_back(out);
+    std::int32_t expected[256];
+    CHECK(scales[0] == round_block(x.data(), 256, expected));
+    CHECK(std::equal(expected, expected + 256, codes.back().begin()));
+    for (int g = 0; g < 16; ++g) {
+      std::int32_t sum = 0;
+      for (int i = 0; i < 16; ++i) sum += expected[g * 16 + i];
+      CHECK(sums[static_cast<std::size_t>(g)] == sum);
+    }
+  }
+  for (const auto& result : results) CHECK(same_bits(result, results[0]));
+  for (const auto& code : codes) CHECK(code == codes[0]);
+}
+
+TEST_CASE("norm and rotation do what their formulas say") {
+  CpuBackend backend(1);
+  auto x = random_floats(64, 11);
+  const Matrix weight = float_vector(backend, random_floats(64, 12));
+  const auto w = random_floats(64, 12);
+  std::vector<float> out(64);
+  backend.rms_norm({x.data(), 1, 64}, *weight.weight, 1e-6f, {out.data(), 1, 64});
+  double squares = 0;
+  for (const float value : x) squares += static_cast<double>(value) * static_cast<double>(value);
+  for (std::size_t i = 0; i < 64; ++i)
+    CHECK(static_cast<double>(out[i]) == doctest::Approx(static_cast<double>(x[i]) / std::sqrt(squares / 64 + 1e-6) * static_cast<double>(w[i])).epsilon(1e-6));
+
+  const std::vector<double> frequencies = {1.0, 0.25};
+  const std::int32_t position = 1000003;
+  StepInputs step;
+  step.tokens = 1;
+  step.position = &position;
+  const Rope rope{RopePairs::adjacent, 4, 2.0f, frequencies.data()};
+  std::vector<float> table(4);
+  backend.rope_table(rope, step, {table.data(), 1, 4});
+  std::vector<float> head = {1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f}; // the last two aren't rotated
+  backend.rotate(rope, {table.data(), 1, 4}, 6, {head.data(), 1, 6});
+  for (std::size_t i = 0; i < 2; ++i) {
+    const double angle = 1000003.0 * frequencies[i];
+    const double a = static_cast<double>(2 * i + 1);
+    const double b = static_cast<double>(2 * i + 2);
+    CHECK(static_cast<double>(head[2 * i]) == doctest::Approx(2 * (a * std::cos(angle) - b * std::sin(angle))).epsilon(1e-6));
+    CHECK(static_cast<double>(head[2 * i + 1]) == doctest::Approx(2 * (a * std::sin(angle) + b * std::cos(angle))).epsilon(1e-6));
+  }
+  CHECK(head[4] == 5.0f);
+  CHECK(head[5] == 6.0f);
+}
+
+TEST_CASE("elementary functions stay within their stated errors") {
+  std::mt19937 generator(5);
+  for (int i = 0; i < 200000; ++i) {
+    const float x = std::uniform_real_distribution<float>(-87.3f, 88.7f)(generator);
+    const double exact = std::exp(static_cast<double>(x));
+    REQUIRE(std::abs(static_cast<double>(exp_f32(x)) - exact) <= 2.0 * std::ldexp(1.0, std::ilogb(exact) - 23));
+    const double y = std::uniform_real_distribution<double>(-600.0, 600.0)(generator);
+    REQUIRE(std::abs(exp_f64(y) / std::exp(y) - 1.0) < 1e-15);
+    REQUIRE(std::abs(log_f64(std::exp(y)) - std::log(std::exp(y))) <= 1e-14 * std::max(1.0, std::abs(y)));
+    const double angle = std::uniform_real_distribution<double>(-1048575.0, 1048575.0)(generator);
+    float sine, cosine;
+    sincos_f64(angle, &sine, &cosine);
+    REQUIRE(std::abs(static_cast<double>(sine) - std::sin(angle)) < 6.1e-8); // half a unit of float's last place, and 1e-10
+    REQUIRE(std::abs(static_cast<double>(cosine) - std::cos(angle)) < 6.1e-8);
+  }
+  CHECK(exp_f32(0.0f) == 1.0f);
+  CHECK(exp_f32(-INFINITY) == 0.0f);
+  CHECK(exp_f32(-1000.0f) == 0.0f);
+  CHECK(std::isinf(exp_f32(89.0f)));
+  CHECK(std::isnan(exp_f32(NAN)));
+  CHECK(silu_f32(0.0f) == 0.0f);
+  CHECK(silu_f32(-200.0f) == 0.0f);
+  CHECK(sigmoid_f32(200.0f) == 1.0f);
+}
+
+TEST_CASE("fused operations equal their compositions") {
+  CpuBackend cpu(3);
+  cpu.reserve(generous_limits());
+  PrimitiveBackend primitive(cpu);
+  const int tokens = 5, dim = 256, hidden = 96;
+  const auto x0 = random_floats(static_cast<std::size_t>(tokens * dim), 21);
+  const Matrix norm = float_vector(cpu, random_floats(dim, 22));
+  const Matrix gate = random_matrix<Q4_K>(cpu, hidden, dim, 23), up = random_matrix<Q8_0>(cpu, hidden, dim, 24), wide = random_matrix<F16>(cpu, dim, dim, 25);
+  const Matrix bias = float_vector(cpu, random_floats(hidden, 26)), wide_bias = float_vector(cpu, random_floats(dim, 27));
+  std::vector<std::vector<float>> results;
+  for (Backend* backend : {static_cast<Backend*>(&cpu), static_cast<Backend*>(&primitive)}) {
+    auto x = x0;
+    std::vector<float> normed(x.size()), scratch(x.size()), g(tokens * hidden), u(tokens * hidden), all;
+    const Rows rows{x.data(), tokens, dim}, n{normed.data(), tokens, dim}, s{scratch.data(), tokens, dim};
+    const Product products[] = {{gate.weight.get(), bias.weight.get(), {g.data(), tokens, hidden}}, {up.weight.get(), nullptr, {u.data(), tokens, hidden}}};
+    backend->norm_products(rows, *norm.weight, 1e-5f, n, products);
+    for (const auto* part : {&normed, &g, &u}) all.insert(all.end(), part->begin(), part->end());
+    backend->norm_gate_up(rows, *norm.weight, 1e-5f, Activation::silu, n, products[0], products[1]);
+    all.insert(all.end(), g.begin(), g.end());
+    backend->matmul_add(*wide.weight, wide_bias.weight.get(), n, s, rows);
+    all.insert(all.end(), x.begin(), x.end());
+    results.push_back(all);
+  }
+  CHECK(same_bits(results[0], results[1]));
+}
+
+} // namespace kern
