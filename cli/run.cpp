@@ -192,7 +192,7 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
 
   RunReport report;
   report.load_seconds = seconds_since(begin);
-  const bool at_start = tokens.size() == 1 && loaded.tokenizer->special().bos == tokens[0];
+  const bool at_start = loaded.tokenizer->restarts_text(tokens.back());
   AnswerStream answer(*loaded.tokenizer, flags.generation.json, at_start);
   report.result = stream_answer(flags, loaded, session, sampler, tokens, answer);
 

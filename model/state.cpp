@@ -48,13 +48,14 @@ std::vector<PageGroup> plan_pages(const ModelSpec& spec, const Placement& placem
   return groups;
 }
 
-State::State(const Model& model, const StateOptions& options)
+State::State(const ModelSpec& spec, std::span<Backend* const> backends, const Placement& placement,
+             const StateOptions& options)
     : options_(options), pages_per_sequence_(pages_for(options.context)) {
   assert(options.key_format == Format::f16 || options.key_format == Format::f32);
-  layers_.resize(model.spec().layers.size());
-  for (PageGroup& plan : plan_pages(model.spec(), model.placement(), options)) {
+  layers_.resize(spec.layers.size());
+  for (PageGroup& plan : plan_pages(spec, placement, options)) {
     Group group;
-    group.pool = model.backend(plan.device).allocate(static_cast<std::size_t>(plan.pages) * plan.layout.bytes());
+    group.pool = backends[static_cast<std::size_t>(plan.device)]->allocate(static_cast<std::size_t>(plan.pages) * plan.layout.bytes());
     for (int page = plan.pages - 1; page >= 0; --page) group.free.push_back(page); // lowest first from the back
     for (std::size_t i = 0; i < plan.layers.size(); ++i)
       layers_[static_cast<std::size_t>(plan.layers[i])] = {group.pool->data(), static_cast<int>(groups_.size()),

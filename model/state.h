@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -35,7 +36,9 @@ std::vector<PageGroup> plan_pages(const ModelSpec& spec, const Placement& placem
 /// is rolled back, or when a window has left them behind.
 class State {
 public:
-  State(const Model& model, const StateOptions& options);
+  State(const ModelSpec& spec, std::span<Backend* const> backends, const Placement& placement, const StateOptions& options);
+  State(const Model& model, const StateOptions& options)
+      : State(model.spec(), model.backends(), model.placement(), options) {}
 
   /// Positions 0..length-1 of a sequence are in the cache.
   int length(int sequence) const { return sequences_[static_cast<std::size_t>(sequence)].length; }

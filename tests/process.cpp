@@ -45,9 +45,10 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
   std::vector<std::string> out;
   for (char** entry = environ; *entry != nullptr; ++entry)
     if (!std::string_view(*entry).starts_with("KERN_")) out.emplace_back(*entry);
-  for (const auto& [name, value] : additions) {
-    std::erase_if(out, [&](const std::string& entry) { return entry.starts_with(name + "="); });
-    out.push_back(name + "=" + value);
+  for (const auto& addition : additions) {
+    const std::string name = addition.first + "=";
+    std::erase_if(out, [&](const std::string& entry) { return entry.starts_with(name); });
+    out.push_back(name + addition.second);
   }
   return out;
 }
@@ -177,7 +178,8 @@ bool Process::exchange(std::chrono::milliseconds wait) {
   const bool writes = options_.input == Input::bytes && in_ >= 0;
   std::array<pollfd, 3> files{pollfd{out_.file, POLLIN, 0}, pollfd{err_.file, POLLIN, 0},
                               pollfd{writes ? in_ : -1, POLLOUT, 0}};
-  ::poll(files.data(), files.size(), static_cast<int>(wait.count()));
+  if (out_.file >= 0 || err_.file >= 0 || writes)
+    ::poll(files.data(), files.size(), static_cast<int>(wait.count()));
   if (files[0].revents != 0) read_some(out_);
   if (files[1].revents != 0) read_some(err_);
   if (files[2].revents != 0) write_some();
