@@ -29,6 +29,27 @@ std::string spell_out(const std::string& argument) {
   return argument;
 }
 
+/// CLI::Range takes "nan" for a number within any range.
+CLI::Validator within(double low, double high) {
+  return CLI::Validator(
+      [=](const std::string& text) {
+        double value = 0.0;
+        const bool fits = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
+        return fits ? std::string() : fmt::format("found {}, expected a number from {} to {}", text, low, high);
+      },
+      "");
+}
+
+/// Nothing for -1, by which other tools ask for a random seed. Throws CLI::ValidationError.
+std::optional<std::uint64_t> parse_seed(const std::string& text) {
+  if (text == "-1") return std::nullopt;
+  std::uint64_t seed = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error != std::errc() || stop != text.data() + text.size())
+    throw CLI::ValidationError("--seed", fmt::format("found {}, expected a number from 0 to 2^64 - 1", text));
+  return seed;
+}
+
 const std::map<std::string, Format> cache_formats = {{"f16", Format::f16}, {"f32", Format::f32}};
 
 } // namespace
@@ -87,18 +108,22 @@ void add_generation_flags(CLI::App& app, GenerationFlags& flags) {
       ->check(CLI::Range(-1, 1 << 30));
   app.add_option("--max-time", flags.max_time, "seconds after which the answer is cut, with exit code 5")
       ->type_name("S")
-      ->check(CLI::PositiveNumber);
+      ->check(within(1e-3, 1e9));
   app.add_option("-r,--stop,--reverse-prompt", flags.stops, "end the answer before this text (repeatable)")
       ->type_name("TEXT")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   app.add_flag("--json", flags.json, "print one JSON object instead of text");
   SamplerOptions& s = flags.sampler;
-  const auto probability = CLI::Range(0.0, 1.0);
-  app.add_option("-s,--seed", flags.seed, "seed of the draws (default: random, always reported)")->type_name("N");
+  const auto probability = within(0.0, 1.0);
+  app.add_option_function<std::string>(
+         "-s,--seed", [&flags](const std::string& text) { flags.seed = parse_seed(text); },
+         "seed of the draws (default: random, always reported)")
+      ->type_name("N");
   app.add_option("--temp,--temperature", s.temperature, "temperature; 0 takes the most likely token")
       ->type_name("T")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(within(0.0, 1e6))
       ->capture_default_str();
   app.add_option("--top-k", s.top_k, "keep the K most likely tokens; 0 keeps all")
       ->type_name("K")
@@ -118,7 +143,7 @@ void add_generation_flags(CLI::App& app, GenerationFlags& flags) {
       ->capture_default_str();
   app.add_option("--repeat-penalty", s.repeat_penalty, "divide the logits of recent tokens")
       ->type_name("X")
-      ->check(CLI::Range(1e-6, 1e6))
+      ->check(within(1e-6, 1e6))
       ->capture_default_str();
   app.add_option("--repeat-last-n", s.repeat_last_n, "recent tokens the penalties look at; -1 is all")
       ->type_name("N")
@@ -126,16 +151,17 @@ void add_generation_flags(CLI::App& app, GenerationFlags& flags) {
       ->capture_default_str();
   app.add_option("--presence-penalty", s.presence_penalty, "subtract from the logits of recent tokens")
       ->type_name("X")
-      ->check(CLI::Range(-1e6, 1e6))
+      ->check(within(-1e6, 1e6))
       ->capture_default_str();
   app.add_option("--frequency-penalty", s.frequency_penalty, "subtract for every time a recent token occurred")
       ->type_name("X")
-      ->check(CLI::Range(-1e6, 1e6))
+      ->check(within(-1e6, 1e6))
       ->capture_default_str();
   app.add_option("-l,--logit-bias", flags.logit_bias,
                  "add to a token's logit: ID+BIAS or ID-BIAS, -inf forbids (repeatable)")
       ->type_name("ID+X")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
 }
 

@@ -196,6 +196,8 @@ TEST_CASE("a random seed is reported, and gives the same answer again") {
   const std::string seed = std::to_string(first["seed"].get<std::uint64_t>());
   const auto again = answer_json(model, {"-n", "30", "--top-k", "0", "--min-p", "0", "hi", "--seed", seed});
   CHECK(again["tokens"] == first["tokens"]);
+  // By -1, other tools ask for a random one.
+  CHECK(answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"] != answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"]);
 }
 
 TEST_CASE("flags of several letters behind one dash") {

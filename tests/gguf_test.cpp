@@ -155,8 +155,7 @@ TEST_CASE("headers that lie are refused by what they claim, without taking it") 
   CHECK(contains(refusal(Raw().header(huge, 0)), "tensors, but only 0 bytes follow"));
   CHECK(contains(refusal(Raw().header(0, huge)), "keys, but only 0 bytes follow"));
   CHECK(contains(refusal(Raw().header(0, 1).put(huge).data(50)), "needs 1152921504606846976 bytes"));
-  CHECK(contains(refusal(Raw().header(0, 1).key("k", 8).put(huge).data(50)), "'k'") == false); // the value's length names its place
-  CHECK(contains(refusal(Raw().header(0, 1).key("k", 8).put(huge).data(50)), "truncated or damaged"));
+  CHECK(contains(refusal(Raw().header(0, 1).key("k", 8).put(huge).data(50)), "k needs 1152921504606846976 bytes, but the file ends after 50"));
   CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{4}).put(huge).data(50)), "claims 1152921504606846976 elements"));
   CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{8}).put(huge).data(50)), "the file ends"));
   CHECK(contains(refusal(Raw().header(0, 1).key("k", 13).data(50)), "value type 13"));

@@ -1,0 +1,72 @@
+# Verbs over CMake. `make help` lists them.
+
+BUILD   ?= build
+MAKEFLAGS += --no-print-directory
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+CMAKE   ?= cmake
+# CI treats warnings as errors; users don't have to.
+WERROR  ?= $(if $(CI),ON,OFF)
+CUDA_ARCHS ?= 80;90a
+
+.PHONY: help build run test bench asan tsan fuzz format tidy cuda clean install-dependencies
+
+help:
+	@echo "make run      install what is missing, build, and stream an answer"
+	@echo "make test     build and run all tests"
+	@echo "make build    build only: $(BUILD)/kern"
+	@echo "make bench    time prefill and decode (MODEL=file.gguf, else the tiny built-in one)"
+	@echo "make asan     the tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make tsan     the tests under ThreadSanitizer"
+	@echo "make fuzz     the fuzz targets (FUZZ_SECONDS=60 each; needs clang)"
+	@echo "make cuda     compile the code meant for GPUs (CUDA_ARCHS=$(CUDA_ARCHS); needs nvcc)"
+	@echo "make format   clang-format over all sources"
+	@echo "make tidy     clang-tidy over all sources"
+	@echo "make clean    remove the build folders"
+
+install-dependencies:
+	@scripts/install_dependencies.sh
+
+build: install-dependencies
+	@$(CMAKE) -S . -B $(BUILD) -DKERN_WERROR=$(WERROR) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@$(CMAKE) --build $(BUILD) -j $(JOBS)
+
+run: build
+	@scripts/first_run.sh $(BUILD)
+
+test: build
+	@scripts/run_tests.sh $(BUILD)
+
+bench: build
+	@scripts/bench.sh $(BUILD) "$(MODEL)"
+
+asan: install-dependencies
+	@$(CMAKE) -S . -B $(BUILD)-asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g" \
+	  -DKERN_SANITIZE=address,undefined > $(BUILD)-asan.log 2>&1 || { cat $(BUILD)-asan.log; exit 1; }
+	@$(CMAKE) --build $(BUILD)-asan -j $(JOBS)
+	@scripts/run_tests.sh $(BUILD)-asan
+
+tsan: install-dependencies
+	@$(CMAKE) -S . -B $(BUILD)-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g" \
+	  -DKERN_SANITIZE=thread > $(BUILD)-tsan.log 2>&1 || { cat $(BUILD)-tsan.log; exit 1; }
+	@$(CMAKE) --build $(BUILD)-tsan -j $(JOBS)
+	@scripts/run_tests.sh $(BUILD)-tsan
+
+fuzz: install-dependencies
+	@$(CMAKE) -S . -B $(BUILD)-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKERN_FUZZ=ON \
+	  -DKERN_SANITIZE=address,undefined > $(BUILD)-fuzz.log 2>&1 || { cat $(BUILD)-fuzz.log; exit 1; }
+	@$(CMAKE) --build $(BUILD)-fuzz -j $(JOBS) --target fuzz_gguf fuzz_tokenizer
+	@scripts/fuzz.sh $(BUILD)-fuzz $(or $(FUZZ_SECONDS),60)
+
+cuda:
+	@$(CMAKE) -S . -B $(BUILD)-cuda -DKERN_CUDA=ON -DKERN_TESTS=OFF -DCMAKE_CUDA_ARCHITECTURES="$(CUDA_ARCHS)" > $(BUILD)-cuda.log 2>&1 \
+	  || { cat $(BUILD)-cuda.log; exit 1; }
+	@$(CMAKE) --build $(BUILD)-cuda -j $(JOBS) --target kern_device_check
+
+format:
+	@git ls-files '*.h' '*.cpp' '*.inl' '*.cu' | xargs clang-format -i
+
+tidy: build
+	@git ls-files '*.cpp' | grep -v -e '^tests/' | xargs clang-tidy -p $(BUILD) --quiet
+
+clean:
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-cuda $(BUILD)*.log

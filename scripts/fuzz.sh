@@ -1,0 +1,20 @@
+#!/bin/sh
+# Runs every fuzz target for some seconds, starting from the checked-in corpus. Ends with 1 where one found something.
+# Usage: fuzz.sh BUILD_FOLDER SECONDS
+set -u
+build=$1
+seconds=$2
+status=0
+for target in gguf tokenizer; do
+  mkdir -p "$build/corpus-$target"
+  log=$build/fuzz_$target.log
+  if "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$build/" "$build/corpus-$target" "tests/data/$target/corpus" > "$log" 2>&1; then
+    echo "fuzz_$target: $(sed -n 's/stat::number_of_executed_units: *//p' "$log") executions in $seconds s, nothing found"
+  else
+    tail -n 40 "$log"
+    echo "fuzz_$target: FOUND something, see $log"
+    status=1
+  fi
+done
+exit $status
