@@ -81,7 +81,7 @@ void add_context_flags(CLI::App& app, ContextFlags& flags) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--ubatch-size", flags.step_tokens,
-                 "-ub: prompt tokens a forward pass takes at once; changes no result")
+                 "-ub: prompt tokens a forward pass takes at most; changes no result")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();

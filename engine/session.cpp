@@ -1,6 +1,7 @@
 #include "engine/session.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
@@ -64,15 +65,25 @@ std::size_t Session::prefill(std::span<const std::int32_t> tokens, const Progres
     throw Error(ExitCode::context_full,
                 fmt::format("the prompt has {} tokens, but the context has room for {}; shorten it or raise -c",
                             tokens.size(), room()));
-  const auto step_tokens = static_cast<std::size_t>(std::min(options_.step_tokens, options_.context));
   std::size_t done = 0;
+  double seconds = 0.0;
   while (done < tokens.size()) {
-    const std::size_t count = std::min(step_tokens, tokens.size() - done);
+    const std::size_t count = std::min(next_step(done, seconds, static_cast<bool>(progress)), tokens.size() - done);
+    const auto begin = std::chrono::steady_clock::now();
     step(tokens.subspan(done, count), done + count == tokens.size());
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     done += count;
     if (progress && !progress(done, tokens.size())) break;
   }
   return done;
+}
+
+std::size_t Session::next_step(std::size_t done, double seconds, bool watched) const {
+  const auto most = static_cast<std::size_t>(std::min(options_.step_tokens, options_.context));
+  if (!watched) return most;
+  // Somebody wants to see it move and be able to stop it: steps of about half a second. Results don't change.
+  const double wanted = seconds > 0.0 ? 0.5 * static_cast<double>(done) / seconds : 0.0;
+  return std::clamp<std::size_t>(static_cast<std::size_t>(std::min(wanted, 1e6)), std::min<std::size_t>(64, most), most);
 }
 
 void Session::decode(std::int32_t token) { step({&token, 1}, true); }

@@ -14,7 +14,7 @@ namespace kern {
 
 struct SessionOptions {
   int context = 0;       // positions
-  int step_tokens = 512; // prompt tokens a forward pass takes at once (-ub); changes no bit of a result
+  int step_tokens = 512; // prompt tokens a forward pass takes at most (-ub); changes no bit of a result
   Format key_format = Format::f16;
   Format value_format = Format::f16;
 };
@@ -55,6 +55,8 @@ public:
   Forward& forward() { return forward_; }
 
 private:
+  /// Tokens of the next step of a prefill that took `seconds` for `done` so far.
+  std::size_t next_step(std::size_t done, double seconds, bool watched) const;
   void step(std::span<const std::int32_t> tokens, bool wants_logits);
 
   SessionOptions options_;

@@ -28,6 +28,7 @@ struct LiveMapping {
   std::array<char, 512> line{};
 };
 std::array<LiveMapping, 128> live_mappings;
+std::atomic<bool> truncation_reported{false};
 
 void write_line(const char* text) {
   const ssize_t ignored = ::write(STDERR_FILENO, text, std::strlen(text));
@@ -39,6 +40,8 @@ extern "C" void on_bus_error(int, siginfo_t* info, void*) {
   for (LiveMapping& mapping : live_mappings) {
     const std::byte* begin = mapping.begin.load();
     if (begin && address >= begin && address < begin + mapping.size.load()) {
+      // Several threads may read the lost page at once; the first one's line is enough.
+      while (truncation_reported.exchange(true)) ::pause();
       write_line(mapping.line.data());
       ::_exit(static_cast<int>(ExitCode::model));
     }

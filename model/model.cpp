@@ -1,8 +1,27 @@
 #include "model/model.h"
 
+#include <fmt/format.h>
+
 #include "model/architectures/registry.h"
+#include "model/error.h"
 
 namespace kern {
+
+namespace {
+
+/// Real models turn by at most about one radian a position; sine and cosine are defined for far less than the largest
+/// numbers that damaged factors lead to.
+void check_frequencies(const Gguf& gguf, const std::vector<double>& frequencies) {
+  constexpr double fastest = 1024.0;
+  for (const double frequency : frequencies)
+    if (!(frequency >= 0.0 && frequency <= fastest))
+      throw Error(ExitCode::model,
+                  fmt::format("{}: rope turns by {} radians a position, expected 0 to {}; the rope keys or "
+                              "rope_freqs.weight are damaged, fetch the file again",
+                              gguf.name(), frequency, fastest));
+}
+
+} // namespace
 
 Model::Model(const Gguf& gguf, std::vector<Backend*> backends, Placement placement)
     : spec_(read_spec(gguf)), backends_(std::move(backends)), placement_(std::move(placement)) {
@@ -19,6 +38,7 @@ void Model::bind(const Gguf& gguf) {
   for (std::size_t i = 0; i < spec_.ropes.size(); ++i) {
     const RopeSpec& spec = spec_.ropes[i];
     const std::vector<double> frequencies = rope_frequencies(spec, weights_.rope_factors[i]);
+    check_frequencies(gguf, frequencies);
     ropes_.emplace_back();
     for (Backend* backend : backends_) {
       auto buffer = backend->allocate(frequencies.size() * sizeof(double));

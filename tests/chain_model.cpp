@@ -53,8 +53,7 @@ void append_q4_0(std::vector<std::byte>& out, const float* values) {
   const auto code = [&](float value) {
     return static_cast<unsigned>(largest > 0.0f ? std::lround(value / largest * 7.0f) + 8 : 8);
   };
-  for (int i = 0; i < 16; ++i)
-    block.codes[i] = static_cast<std::uint8_t>(code(values[i]) | code(values[i + 16]) << 4);
+  for (int i = 0; i < 16; ++i) block.codes[i] = static_cast<std::uint8_t>(code(values[i]) | code(values[i + 16]) << 4);
   append(out, &block, sizeof(block));
 }
 

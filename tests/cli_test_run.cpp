@@ -51,9 +51,11 @@ TEST_CASE("characters whose bytes are tokens of their own arrive whole") {
 TEST_CASE("bytes that are no text pass through a pipe, and the report is JSON all the same") {
   const Models models;
   const std::string model = models.add(answer_model({"\xFF", "a", "\xC0", "\xF0", "\x9F"}));
-  CHECK(answer(model, {"hi"}).out == "\xFF" "a\xC0\xF0\x9F\n");
+  CHECK(answer(model, {"hi"}).out == "\xFF"
+                                     "a\xC0\xF0\x9F\n");
   const auto report = answer_json(model, {"hi"});
-  CHECK(contains(report["text"].get<std::string>(), "\xEF\xBF\xBD" "a\xEF\xBF\xBD"));
+  CHECK(contains(report["text"].get<std::string>(), "\xEF\xBF\xBD"
+                                                    "a\xEF\xBF\xBD"));
   CHECK(report["generated_tokens"] == 5);
 }
 
@@ -197,7 +199,8 @@ TEST_CASE("a random seed is reported, and gives the same answer again") {
   const auto again = answer_json(model, {"-n", "30", "--top-k", "0", "--min-p", "0", "hi", "--seed", seed});
   CHECK(again["tokens"] == first["tokens"]);
   // By -1, other tools ask for a random one.
-  CHECK(answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"] != answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"]);
+  CHECK(answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"] !=
+        answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"]);
 }
 
 TEST_CASE("flags of several letters behind one dash") {

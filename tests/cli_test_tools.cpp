@@ -32,8 +32,8 @@ TEST_CASE("info says what a file holds") {
 
   const auto all = kern({"info", path, "--metadata", "--tensors", "--plan"});
   CHECK(all.code == 0);
-  for (const char* part : {"llama.context_length", "tokenizer.ggml.tokens", "token_embd.weight", "blk.2.ffn_down.weight",
-                           "output.weight", "weights, mapped", "KV cache", "scratch"})
+  for (const char* part : {"llama.context_length", "tokenizer.ggml.tokens", "token_embd.weight",
+                           "blk.2.ffn_down.weight", "output.weight", "weights, mapped", "KV cache", "scratch"})
     CHECK(contains(all.out, part));
 }
 
@@ -57,7 +57,8 @@ TEST_CASE("info --json is JSON with the same figures") {
   CHECK(json["plan"]["context"] == 256);
   // 256 positions of 32 keys and 32 values as f16
   CHECK(json["plan"]["cache_bytes"] == 256 * (32 + 32) * 2);
-  const auto half = nlohmann::json::parse(kern({"info", path, "--json", "--plan", "-c", "256", "--positions", "128"}).out);
+  const auto half =
+      nlohmann::json::parse(kern({"info", path, "--json", "--plan", "-c", "256", "--positions", "128"}).out);
   CHECK(half["plan"]["cache_bytes"] == 256 * (32 + 32) * 2);
   CHECK(half["plan"]["cache_bytes_at_positions"] == 128 * (32 + 32) * 2);
 }

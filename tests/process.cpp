@@ -178,8 +178,7 @@ bool Process::exchange(std::chrono::milliseconds wait) {
   const bool writes = options_.input == Input::bytes && in_ >= 0;
   std::array<pollfd, 3> files{pollfd{out_.file, POLLIN, 0}, pollfd{err_.file, POLLIN, 0},
                               pollfd{writes ? in_ : -1, POLLOUT, 0}};
-  if (out_.file >= 0 || err_.file >= 0 || writes)
-    ::poll(files.data(), files.size(), static_cast<int>(wait.count()));
+  if (out_.file >= 0 || err_.file >= 0 || writes) ::poll(files.data(), files.size(), static_cast<int>(wait.count()));
   if (files[0].revents != 0) read_some(out_);
   if (files[1].revents != 0) read_some(err_);
   if (files[2].revents != 0) write_some();
@@ -228,7 +227,8 @@ ProcessResult Process::finish() {
     if (!exchange(std::chrono::milliseconds(20))) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   // What it wrote last may still lie in the pipes. Only a process that it left behind could keep them open for longer.
   const auto end = Clock::now() + std::chrono::seconds(2);
-  while (exchange(std::chrono::milliseconds(20)) && Clock::now() < end) {}
+  while (exchange(std::chrono::milliseconds(20)) && Clock::now() < end) {
+  }
   return result_;
 }
 

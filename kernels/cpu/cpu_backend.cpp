@@ -109,8 +109,12 @@ std::string CpuBackend::description() const {
 }
 
 std::unique_ptr<Buffer> CpuBackend::allocate(std::size_t bytes) { return std::make_unique<CpuBuffer>(bytes); }
-void CpuBackend::upload(const void* host, void* to, std::size_t bytes) { std::memcpy(to, host, bytes); }
-void CpuBackend::read(const void* from, void* host, std::size_t bytes) { std::memcpy(host, from, bytes); }
+void CpuBackend::upload(const void* host, void* to, std::size_t bytes) {
+  if (bytes) std::memcpy(to, host, bytes);
+}
+void CpuBackend::read(const void* from, void* host, std::size_t bytes) {
+  if (bytes) std::memcpy(host, from, bytes);
+}
 
 std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse use) {
   auto weight = std::make_unique<CpuWeight>();
