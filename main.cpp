@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
@@ -68,6 +69,9 @@ int main(int argc, char** argv) {
     return fail(error.code(), kern::escape_controls(error.what()));
   } catch (const std::bad_alloc&) {
     return fail(kern::ExitCode::memory, "out of memory; a smaller -c or model needs less");
+  } catch (const std::system_error& error) { // a thread that can't be started
+    return fail(kern::ExitCode::memory,
+                fmt::format("{}; fewer threads (-t) need less", kern::escape_controls(error.what())));
   } catch (const std::exception& error) {
     return fail(kern::ExitCode::usage, kern::escape_controls(error.what()));
   }

@@ -211,7 +211,7 @@ Json metadata_json(const MetadataValue& value) {
       value.data);
 }
 
-Json info_json(const InfoFlags& flags, const Gguf& gguf, const ModelSpec* spec) {
+Json info_json(const InfoFlags& flags, const Gguf& gguf, const ModelSpec* spec, const std::string& obstacle) {
   Json json = {{"path", gguf.name()}, {"version", gguf.version()}, {"bytes", gguf.file_bytes()}};
   for (const auto& [key, value] : gguf.metadata().values()) json["metadata"][key] = metadata_json(value);
   json["tensors"] = Json::array();
@@ -223,13 +223,15 @@ Json info_json(const InfoFlags& flags, const Gguf& gguf, const ModelSpec* spec) 
          {"offset", tensor.offset},
          {"bytes", tensor.bytes.size()}});
   if (spec) json["spec"] = spec_json(*spec);
+  else json["cannot_run"] = obstacle;
   if (spec && flags.plan) json["plan"] = plan_json(make_plan(flags, gguf, *spec));
   return json;
 }
 
-std::string info_text(const InfoFlags& flags, const Gguf& gguf, const ModelSpec* spec) {
+std::string info_text(const InfoFlags& flags, const Gguf& gguf, const ModelSpec* spec, const std::string& obstacle) {
   std::string out = summary(gguf);
   if (spec) out += spec_table(*spec);
+  else out += fmt::format("{:<14}{}\n", "cannot run", obstacle);
   out += tokenizer_line(gguf);
   if (flags.metadata) {
     out += "\nmetadata\n";
@@ -266,20 +268,23 @@ int info_command(std::vector<std::string> arguments) {
   if (!positional.empty()) flags.model.path = positional;
 
   const Gguf gguf = Gguf::open(model_path(flags.model));
-  // A vocabulary without a model can be looked at too, but not planned for.
-  const bool has_model = !gguf.tensors().empty();
   ModelSpec spec;
+  std::string obstacle;                 // what keeps kern from running it; it can be looked at all the same
   std::unique_ptr<Tokenizer> tokenizer; // part of what a run keeps in memory
-  if (has_model) {
+  try {
+    if (gguf.tensors().empty())
+      throw Error(ExitCode::model, fmt::format("{}: holds no tensors, only a vocabulary", gguf.name()));
     spec = read_spec(gguf);
     if (flags.plan) tokenizer = Tokenizer::create(gguf.metadata());
-  } else if (flags.plan) {
-    throw Error(ExitCode::model, fmt::format("{}: holds no tensors, so there is nothing to plan for", gguf.name()));
+  } catch (const Error& error) {
+    if (flags.plan) throw;
+    obstacle = error.what();
   }
-  const ModelSpec* found = has_model ? &spec : nullptr;
-  if (flags.json) write_output(dump_json(info_json(flags, gguf, found)));
-  else
-    write_output(stdout_is_terminal() ? escape_controls(info_text(flags, gguf, found)) : info_text(flags, gguf, found));
+  const ModelSpec* found = obstacle.empty() ? &spec : nullptr;
+  std::string out;
+  if (flags.json) out = dump_json(info_json(flags, gguf, found, obstacle));
+  else out = info_text(flags, gguf, found, obstacle);
+  write_output(stdout_is_terminal() ? escape_controls(out) : out);
   return 0;
 }
 

@@ -36,7 +36,8 @@ std::string read_all(int file, const std::string& name, bool is_stdin, bool quie
   std::string text;
   std::string part(1 << 16, '\0');
   for (;;) {
-    const ssize_t count = ::read(file, part.data(), part.size());
+    // Also before reading: the signal may have come while waiting above.
+    const ssize_t count = interrupted() ? 0 : ::read(file, part.data(), part.size());
     if (interrupted()) throw Error(ExitCode::interrupted, "interrupted while reading the prompt");
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(fmt::format("{}: cannot be read: {}", name, std::strerror(errno)));

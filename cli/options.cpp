@@ -29,6 +29,18 @@ std::string spell_out(const std::string& argument) {
   return argument;
 }
 
+/// CLI11 takes an argument "[a,b]" for a list and splits it. One with something behind its bracket stays whole.
+constexpr char list_guard = '\x01';
+
+void guard_brackets(std::string& argument) {
+  if (argument.starts_with('[')) argument += list_guard;
+}
+
+std::string unguard_brackets(std::string& value) {
+  if (value.starts_with('[') && value.ends_with(list_guard)) value.pop_back();
+  return {};
+}
+
 /// CLI::Range takes "nan" for a number within any range.
 CLI::Validator within(double low, double high) {
   return CLI::Validator(
@@ -170,7 +182,9 @@ bool parse_flags(CLI::App& app, std::vector<std::string> arguments) {
   for (std::string& argument : arguments) {
     after_separator = after_separator || argument == "--";
     if (!after_separator) argument = spell_out(argument);
+    guard_brackets(argument);
   }
+  for (CLI::Option* option : app.get_options()) option->transform(CLI::Validator(unguard_brackets, ""));
   std::ranges::reverse(arguments); // CLI11 takes them from the back
   try {
     app.parse(arguments);

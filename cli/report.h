@@ -36,7 +36,7 @@ ExitCode exit_code(EndReason reason);
 /// The table. Where the answer was cut, its last line says why and what to do.
 std::string report_table(const RunReport& report);
 nlohmann::ordered_json report_json(const RunReport& report);
-/// With invalid UTF-8 replaced, indented, newline at the end.
+/// With invalid UTF-8 replaced and every control character escaped, indented, newline at the end.
 std::string dump_json(const nlohmann::ordered_json& json);
 
 } // namespace kern

@@ -24,7 +24,9 @@ void install_signal_handlers() {
   struct sigaction action {};
   action.sa_handler = on_interrupt; // without SA_RESTART: a read of standard input ends too
   ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);
+  // A parent that ignores it (nohup, a shell's background job) has its reasons.
+  struct sigaction before {};
+  if (::sigaction(SIGINT, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) ::sigaction(SIGINT, &action, nullptr);
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, nullptr);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "tokenizer/unicode.h"
 
 namespace kern {
 
@@ -31,17 +32,20 @@ int terminal_width() {
 std::string escape_controls(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+    const std::size_t length = utf8_character(text, i);
+    const bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F;
+    if (length == 0 || control) { // a stray byte may be an 8-bit control
       out += fmt::format("\\x{:02x}", byte);
-    } else if (byte == 0xC2 && next >= 0x80 && next <= 0x9F) {
-      out += fmt::format("\\u00{:02x}", next);
       ++i;
-    } else {
-      out += text[i];
+      continue;
     }
+    const std::string_view character = text.substr(i, length);
+    if (byte == 0xC2 && static_cast<unsigned char>(character[1]) <= 0x9F)
+      out += fmt::format("\\u00{:02x}", static_cast<unsigned char>(character[1]));
+    else out += character;
+    i += length;
   }
   return out;
 }

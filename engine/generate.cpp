@@ -40,13 +40,11 @@ void check_logits(std::span<const float> logits, int position) {
 }
 
 /// What ends the loop before another token is drawn.
-std::optional<EndReason> reason_to_end(const Session& session, const GenerateOptions& options,
-                                       const GenerateCallbacks& callbacks, std::size_t drawn, Clock::time_point begin) {
+std::optional<EndReason> reason_to_end(const GenerateOptions& options, const GenerateCallbacks& callbacks,
+                                       std::size_t drawn, Clock::time_point begin) {
   if (callbacks.interrupted()) return EndReason::interrupted;
   if (options.max_time && Clock::now() - begin >= *options.max_time) return EndReason::time;
   if (options.max_tokens >= 0 && drawn >= static_cast<std::size_t>(options.max_tokens)) return EndReason::length;
-  // The token drawn now needs a position of its own.
-  if (session.room() == 0) return EndReason::context;
   return std::nullopt;
 }
 
@@ -75,7 +73,7 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
   Clock::time_point first{};
   Clock::time_point last{};
   for (;;) {
-    if (const auto reason = reason_to_end(session, options, callbacks, result.tokens.size(), begin)) {
+    if (const auto reason = reason_to_end(options, callbacks, result.tokens.size(), begin)) {
       result.reason = *reason;
       break;
     }
@@ -88,6 +86,11 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
     last = now;
     if (std::ranges::binary_search(options.end_tokens, token)) {
       result.reason = EndReason::end_of_generation;
+      break;
+    }
+    // The end of an answer needs no position; any other token does.
+    if (session.room() == 0) {
+      result.reason = EndReason::context;
       break;
     }
     result.tokens.push_back(token);

@@ -83,7 +83,8 @@ std::size_t Session::next_step(std::size_t done, double seconds, bool watched) c
   if (!watched) return most;
   // Somebody wants to see it move and be able to stop it: steps of about half a second. Results don't change.
   const double wanted = seconds > 0.0 ? 0.5 * static_cast<double>(done) / seconds : 0.0;
-  return std::clamp<std::size_t>(static_cast<std::size_t>(std::min(wanted, 1e6)), std::min<std::size_t>(64, most), most);
+  return std::clamp<std::size_t>(static_cast<std::size_t>(std::min(wanted, 1e6)), std::min<std::size_t>(64, most),
+                                 most);
 }
 
 void Session::decode(std::int32_t token) { step({&token, 1}, true); }

@@ -79,13 +79,13 @@ KERN_INLINE double log_f64(double x) {
   return static_cast<double>(exponent) * 0.69314718055994530942 + 2.0 * t * sum;
 }
 
-/// Sine and cosine in double for |x| < 2^20 radians, absolute error below 1e-10 (products of long positions and the
-/// fastest frequency stay within it), then rounded to float.
+/// Sine and cosine in double, rounded to float: absolute error below 1e-10 for |x| < 2^31 radians (a billion positions
+/// at the fastest frequency), less exact but never undefined beyond.
 KERN_INLINE void sincos_f64(double x, float* sine, float* cosine) {
   constexpr double shift = 0x1.8p52;
   const double k = (x * 0x1.45f306dc9c883p-1 + shift) - shift; // nearest multiple of pi/2
-  // pi/2 in three parts; the first two have 33 bits, so their products with k < 2^20 are exact.
-  const double r = ((x - k * 0x1.921fb54400000p+0) - k * 0x1.0b4611a600000p-34) - k * 0x1.3198a2e037073p-69;
+  // pi/2 in two parts of 53 bits; the fused operations round only the small difference.
+  const double r = __builtin_fma(-k, 0x1.1a62633145c07p-54, __builtin_fma(-k, 0x1.921fb54442d18p+0, x));
   const double r2 = r * r;
   double s = 1.0;
   double c = 1.0;

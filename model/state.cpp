@@ -55,7 +55,8 @@ State::State(const ModelSpec& spec, std::span<Backend* const> backends, const Pl
   layers_.resize(spec.layers.size());
   for (PageGroup& plan : plan_pages(spec, placement, options)) {
     Group group;
-    group.pool = backends[static_cast<std::size_t>(plan.device)]->allocate(static_cast<std::size_t>(plan.pages) * plan.layout.bytes());
+    group.pool = backends[static_cast<std::size_t>(plan.device)]->allocate(static_cast<std::size_t>(plan.pages) *
+                                                                           plan.layout.bytes());
     for (int page = plan.pages - 1; page >= 0; --page) group.free.push_back(page); // lowest first from the back
     for (std::size_t i = 0; i < plan.layers.size(); ++i)
       layers_[static_cast<std::size_t>(plan.layers[i])] = {group.pool->data(), static_cast<int>(groups_.size()),

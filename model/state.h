@@ -36,7 +36,8 @@ std::vector<PageGroup> plan_pages(const ModelSpec& spec, const Placement& placem
 /// is rolled back, or when a window has left them behind.
 class State {
 public:
-  State(const ModelSpec& spec, std::span<Backend* const> backends, const Placement& placement, const StateOptions& options);
+  State(const ModelSpec& spec, std::span<Backend* const> backends, const Placement& placement,
+        const StateOptions& options);
   State(const Model& model, const StateOptions& options)
       : State(model.spec(), model.backends(), model.placement(), options) {}
 

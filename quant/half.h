@@ -1,5 +1,5 @@
-// IEEE binary16 and bfloat16 as bit patterns. The conversion instruction, where there is one, and the code beside it give
-// the same bits for every pattern.
+// IEEE binary16 and bfloat16 as bit patterns. The conversion instruction, where there is one, and the code beside it
+// give the same bits for every pattern.
 #pragma once
 
 #include <cstdint>

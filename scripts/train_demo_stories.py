@@ -48,9 +48,9 @@ def fake_word(rng):
     return w + (rng.choice(SYL3) if rng.random() < 0.7 else "")
 
 
-def person_name(rng):
+def person_name(rng, fake=0.15):
     """A given name and whether it takes 'he'; some are made up, so that unseen names can be copied."""
-    if rng.random() < 0.15:
+    if rng.random() < fake:
         return fake_word(rng).capitalize(), rng.random() < 0.5
     he = rng.random() < 0.5
     return rng.choice(W.BOYS if he else W.GIRLS), he
@@ -61,7 +61,7 @@ LIVE = {
     "lost": [
         "one [morning|day|afternoon], {h} [lost|could not find] {his} {item}.",
         "{he} looked {hide}, but it was not there.",
-        "{he} looked {hide2}, but it was not there [either|too].",
+        "{he} looked {hide2}, but it was not there either.",
         "?{he} [felt very sad|began to cry|did not know what to do].",
         "then {he} met {fa}.",
         "\"[what is wrong|why are you so sad|what are you looking for]?\" asked {f}.",
@@ -102,7 +102,7 @@ LIVE = {
         "just then, {fa} came by.",
         "\"I have not eaten all day,\" said {f} [softly|sadly|quietly].",
         "{h} thought for a moment.",
-        "then {he} [gave half of the food to {f}|said, \"let us share it\"].",
+        "then {he} [gave half of the food to {f}|gave {f} the bigger piece].",
         "they sat [under a tree|on the grass|in the sun] and ate together.",
         "?the food tasted better than ever before.",
         "the next day, {f} came back with {food2}.",
@@ -171,7 +171,7 @@ LIVE = {
         "one night, {h} could not sleep.",
         "{he} [turned this way and that way|counted to a hundred], but nothing helped.",
         "so {he} went outside and looked at the [moon|stars].",
-        "there {he} met {fa}, who could not sleep [either|too].",
+        "there {he} met {fa}, who could not sleep either.",
         "\"let us count the stars,\" said {f}.",
         "they lay down in the soft grass and counted, one, two, three.",
         "?a cool wind moved the leaves, and an owl called far away.",
@@ -214,9 +214,9 @@ LIVE = {
         "they stayed until the sun went down, and then they went home with many stories to tell.",
     ],
     "lie": [
-        "one day, {h} broke {fposs} {item} by accident.",
+        "one day, {h} borrowed the {item} of {fa} and broke it by accident.",
         "{he} was afraid and hid it {hide}.",
-        "soon {fa} came and asked, \"have you seen my {item}?\"",
+        "soon {f} came and asked, \"have you seen my {item}?\"",
         "{h} looked at the ground and said nothing.",
         "but {he} could not [eat|play|sleep] because {he} felt so bad.",
         "at last {he} went to {f} and told the truth.",
@@ -300,6 +300,32 @@ THING = {
         "and {f} never lost the {noun} again.",
     ],
 }
+# ---- frames for big things that nobody can carry: trees, castles, bridges ----
+BIG = {
+    "visit": [
+        "{h} [stood alone on a hill|stood at the end of the road|had been there for a hundred years].",
+        "nobody came to see it any more, and it was [sad|lonely].",
+        "then one [sunny|windy|fine] day, {fa} came by.",
+        "\"what a [beautiful|wonderful|fine] {noun}!\" said {f}. \"I would like to stay here.\"",
+        "{f} [sat down in the shade|rested there|looked at it for a long time] and ate {food}.",
+        "the next day, {f} came back with many friends.",
+        "they played and sang songs until the sun went down.",
+        "from then on, somebody came every day.",
+        "and {h} was never lonely again.",
+    ],
+    "shelter": [
+        "one [night|evening], a big storm came over the land.",
+        "{fa} was out in the [rain|wind|snow] and had no place to go.",
+        "then {f} saw {h} and ran to it.",
+        "\"may I stay here?\" asked {f}.",
+        "\"of course,\" said {h}. \"you are safe with me.\"",
+        "all night the wind blew, but {f} was dry and warm.",
+        "in the morning the sun came out again.",
+        "\"thank you,\" said {f}. \"I will never forget you.\"",
+        "and {f} came back every year to say hello.",
+    ],
+}
+BIG_THINGS = W.words("tree, castle, house, bridge, bench, rose, sunflower, tent, door, window, table, oak, tower, barn, lighthouse, mill, windmill")
 TOPICS = {
     "friendship": "friend", "friends": "friend", "kindness": "share", "sharing": "share", "the rain": "storm",
     "a storm": "storm", "the night": "night", "the stars": "night", "the moon": "night", "a birthday": "gift",
@@ -308,10 +334,28 @@ TOPICS = {
     "telling the truth": "lie", "something lost": "lost", "work": "make", "the weather": "storm", "winter": "storm",
     "summer": "garden", "patience": "garden", "sleep": "night", "a surprise": "gift", "hope": "learn",
 }
-OPEN = ["[once upon a time|once upon a time,|long ago,|once|a long time ago,|one day] there [was|lived] {ha}{named}."]
+OPEN = ["[once upon a time|once upon a time,|long ago,|once|a long time ago,] there [was|lived] {ha}{named}."]
 LIVES = ["{he} lived {place}.", "{he} lived {place} [with {his} family|all alone|and loved {fun}].", "{his} home was {place}."]
+MOVE_LIVES = ["{he} lived {place}.", "{his} home was {place}.", "{he} was [small, but never afraid|not like the others]."]
 THING_LIVES = ["it was [small and old|very pretty|not like the others].", "it belonged to {owner}."]
-TRAIT = ["everyone knew how {adj} {he} was.", "{he} was very {adj}.", "{he} was {adj} and {adj2}.", "{h} loved {fun}."]
+TRAIT = ["everyone knew how {adj} {he} was.", "{he} was very {adj}.", "{he} was {adj} and {adj2}.", "{h} was always {adj}."]
+# what a request may say about the hero, and the frame that tells it
+CLAUSE = {
+    "lost": ["who lost {his} {item}", "who cannot find {his} {item}", "looking for {his} {item}"],
+    "storm": ["in the rain", "in a storm", "in the snow", "who gets lost in a storm"],
+    "fear": ["who is afraid of {fear}", "who was afraid of {fear}", "and {his} fear of {fear}"],
+    "share": ["who learns to share", "who finds {food}", "who shares {his} food"],
+    "learn": ["who wants to {skill}", "who learns to {skill}", "who cannot {skill}", "learning to {skill}"],
+    "make": ["who makes {make}", "who builds {make}", "making {make}"],
+    "race": ["who runs a race", "in a race"],
+    "gift": ["who has a birthday", "and {his} birthday", "who gets a surprise"],
+    "garden": ["who plants {seed}", "with a garden"],
+    "night": ["who cannot sleep", "looking at the stars", "at night"],
+    "friend": ["who has no friends", "who is lonely", "who finds a friend", "looking for a friend"],
+    "stuck": ["who helps a friend", "who helps others"],
+    "sea": ["who goes on a journey", "who wants to see the world", "on an adventure"],
+    "lie": ["who tells a lie", "who tells the truth", "who breaks something"],
+}
 FUN = W.words("""to sing, to play in the sun, to look at the clouds, to walk in the rain, to eat {food}, to tell stories,
 to count the stars, to run in the grass, to listen to the wind, to laugh""")
 END = ["the end.", "and that is the end of the story.", "and they all lived happily ever after."]
@@ -354,24 +398,24 @@ def set_hero(rng, ctx, he, forms):
 
 
 def set_friend(rng, ctx, first, forms, he):
-    ctx.update(fa=first, f=forms, fhim=PRON[he][1], fposs=ctx["_fposs"] if "_fposs" in ctx else forms + "'s")
+    ctx.update(fa=first, f=forms, fhim=PRON[he][1])
 
 
 def random_friend(rng, ctx, avoid=""):
     if rng.random() < 0.25:
-        name, he = person_name(rng)
+        name, he = person_name(rng, 0)
         first, ref = f"{rng.choice(['a boy', 'a child']) if he else rng.choice(['a girl', 'a child'])} named {name}", name
         pr = "he" if he else "she"
     else:
-        noun, pr = being(rng)
+        noun, pr = being(rng, 0)
         while noun == avoid:
-            noun, pr = being(rng)
+            noun, pr = being(rng, 0)
         adj = rng.choice(["old", "kind", "little", "young", "big", "friendly", "wise", "small"]) if rng.random() < 0.5 else ""
         first, ref = a(f"{adj} {noun}".strip()), f"the {noun}"
     set_friend(rng, ctx, first, ref, pr)
 
 
-def story(rng, kind=None):
+def story(rng, kind=None, made_up=True):
     """One story: dict(subject, sentences, key, short)."""
     kind = kind or rng.choices(["one", "two", "named", "thing", "mover", "child", "item", "topic", "none"],
                                [34, 12, 9, 9, 9, 8, 9, 6, 6])[0]
@@ -386,14 +430,18 @@ def story(rng, kind=None):
         ctx["item"] = rng.choice([x for x in W.THING_ADJ if x not in ("lost", "brave", "happy", "sad", "lonely")]) + " " + ctx["item"]
     ctx["agift"] = a(ctx["item"])
     ctx["fun"] = rng.choice(FUN).replace("{food}", "cake")
-    bank, frame, subject, head, opening = LIVE, None, None, "", None
-    noun, he = being(rng, 0.16)
+    bank, frame, subject = LIVE, None, None
+    fake = 1.0 if made_up and kind not in ("none", "topic") else 0.0  # made-up words only where a request names them
+    noun, he = being(rng, 0.16 * fake)
     adjs = adjectives(rng, W.ADJ, rng.choices([0, 1, 2], [50, 35, 15])[0])
     if kind == "thing":
-        noun, he = rng.choice(W.THINGS) if rng.random() < 0.85 else fake_word(rng), "it"
-        bank, adjs = THING, adjectives(rng, W.THING_ADJ, rng.choices([0, 1, 2], [45, 40, 15])[0])
+        noun, he = rng.choice(W.THINGS) if rng.random() < 1 - 0.13 * fake else fake_word(rng), "it"
+        bank = THING
+        if noun in BIG_THINGS or rng.random() < 0.15:
+            noun, bank = rng.choice(BIG_THINGS), BIG
+        adjs = adjectives(rng, W.THING_ADJ, rng.choices([0, 1, 2], [45, 40, 15])[0])
     elif kind == "mover":
-        noun, he = rng.choice(W.MOVERS) if rng.random() < 0.88 else fake_word(rng), "it"
+        noun, he = rng.choice(W.MOVERS) if rng.random() < 1 - 0.12 * fake else fake_word(rng), "it"
         bank, adjs = MOVE, adjectives(rng, W.THING_ADJ + ["brave", "kind", "curious", "young", "little"] * 3,
                                       rng.choices([0, 1, 2], [45, 35, 20])[0])
         adjs = list(dict.fromkeys(adjs))
@@ -402,11 +450,11 @@ def story(rng, kind=None):
     ctx["noun"] = noun
     key_noun = noun
     if kind in ("child", "item"):
-        name, is_he = person_name(rng)
+        name, is_he = person_name(rng, 0.2 * fake)
         he, ref, key_noun = ("he" if is_he else "she"), name, name
         child = rng.choice(["a boy", "a little boy", "a young boy", "a child"] if is_he else
                            ["a girl", "a little girl", "a young girl", "a child"])
-        ctx.update(ha=child, named=f" [named|called] {name}")
+        ctx.update(ha=child, named=f" {rng.choice(['named', 'called'])} {name}")
         subject = rng.choice([name, f"{child} named {name}", f"{child} called {name}", name])
         if kind == "item":
             frame = "lost"
@@ -417,7 +465,10 @@ def story(rng, kind=None):
         ctx["ha"] = a(full)
         subject = ctx["ha"]
         if kind == "named" or (kind in ("one", "none") and rng.random() < 0.2):
-            name, is_he = person_name(rng)
+            share = 0.2 * fake if kind == "named" else 0
+            name, is_he = person_name(rng, share)
+            while (noun in W.HE_PEOPLE and not is_he) or (noun in W.SHE_PEOPLE and is_he):
+                name, is_he = person_name(rng, share)
             if noun not in W.HE_PEOPLE and noun not in W.SHE_PEOPLE:
                 he = "he" if is_he else "she"
             ctx["named"] = f" {rng.choice(['named', 'called'])} {name}"
@@ -426,7 +477,7 @@ def story(rng, kind=None):
             ref = rng.choice([name, name, ref])
     set_hero(rng, ctx, he, ref)
     if kind == "two":
-        n2, he2 = being(rng, 0.16)
+        n2, he2 = being(rng, 0.16 * fake)
         while n2 == noun:
             n2, he2 = being(rng)
         if rng.random() < 0.15:
@@ -436,6 +487,18 @@ def story(rng, kind=None):
         full2 = " ".join(adjectives(rng, W.ADJ[:20], rng.choice([0, 0, 1])) + [n2])
         set_friend(rng, ctx, a(full2), f"the {n2}", he2)
         subject = f"{ctx['ha']} and {a(full2)}"
+    elif kind == "child" and rng.random() < 0.4:  # "Anna and a fox", "Anna and Ben"
+        n2, he2 = being(rng, 0.12 * fake)
+        if rng.random() < 0.4:
+            n2, m = person_name(rng, 0.2 * fake)
+            while n2 == name:
+                n2, m = person_name(rng, 0.2 * fake)
+            he2 = "he" if m else "she"
+            set_friend(rng, ctx, f"{'a boy' if m else 'a girl'} named {n2}", n2, he2)
+            subject = f"{name} and {n2}"
+        else:
+            set_friend(rng, ctx, a(n2), f"the {n2}", he2)
+            subject = f"{name} and {a(n2)}"
     else:
         random_friend(rng, ctx, noun)
     if kind == "topic":
@@ -446,9 +509,12 @@ def story(rng, kind=None):
     if kind == "thing":
         ctx["owner"] = rng.choice(["nobody", "an old man", "a rich woman", "a poor family", "a king"])
     frame = frame or rng.choice(list(bank))
-    sentences = [expand(rng, rng.choice(OPEN), ctx)]
-    sentences.append(expand(rng, rng.choice(THING_LIVES if bank is THING else LIVES), ctx))
-    if bank is LIVE and rng.random() < 0.4:
+    if bank is LIVE and kind in ("one", "child", "named") and " and " not in subject and rng.random() < 0.3:
+        subject += " " + expand(rng, rng.choice(CLAUSE[frame]), ctx)
+    opening = rng.choice(OPEN)
+    sentences = [expand(rng, opening.replace("[was|lived]", "was") if kind == "thing" else opening, ctx)]
+    sentences.append(expand(rng, rng.choice({"thing": THING_LIVES, "mover": MOVE_LIVES}.get(kind, LIVES)), ctx))
+    if bank is LIVE and rng.random() < 0.4 and (kind in ("child", "item") or not adjs):
         sentences.append(expand(rng, rng.choice(TRAIT), ctx))
     for t in bank[frame]:
         if t[0] == "?":
@@ -459,7 +525,7 @@ def story(rng, kind=None):
     if rng.random() < 0.3:
         sentences.append(expand(rng, rng.choice(END[:2] if kind != "two" else END), ctx))
     sentences = [capitalise(s) for s in sentences]
-    hero = ctx["ha"] + ctx["named"].replace("[named|called]", "named")
+    hero = ctx["ha"] + ctx["named"]
     return dict(subject=subject, sentences=sentences, key=f"{key_noun}/{frame}", hero=hero, ctx=ctx, frame=frame)
 
 
@@ -486,12 +552,14 @@ ONE = {
     "friend": "{h0} was lonely until {fa} came to play.",
     "stuck": "{h0} helped {fa} out of the mud, and they walked home together.",
     "sea": "{h0} walked to the sea with {fa} and came home with many stories.",
-    "lie": "{h0} broke a {item}, told the truth, and felt happy again.",
+    "lie": "{h0} broke {agift}, told the truth, and felt happy again.",
     "far": "{h0} went through a big storm and saw the whole world.",
     "rescue": "{h0} went out into the dark night and saved {fa}.",
     "broken": "{h0} was broken, but {fa} helped until everything was right again.",
     "shelf": "{h0} was lonely on a shelf until {fa} took it home.",
     "magic": "{h0} was magic and gave {fa} one good wish.",
+    "visit": "{h0} was lonely until {fa} came by and brought many friends.",
+    "shelter": "{h0} kept {fa} safe and warm in a big storm.",
     "foundit": "{h0} was lost in the rain, but a little bird helped {fa} to find it.",
 }
 

@@ -14,7 +14,8 @@ namespace {
 
 /// Keys and values of some sequences, written through the backend into scattered pages whose unused cells are NaN.
 struct Cache {
-  Cache(Backend& backend, KvShape shape, Format format, std::vector<int> lengths) : layout({KvShape{1, 2, 2}, shape}, format, format), lengths_(lengths) {
+  Cache(Backend& backend, KvShape shape, Format format, std::vector<int> lengths)
+      : layout({KvShape{1, 2, 2}, shape}, format, format), lengths_(lengths) {
     for (const int length : lengths) pages_per_sequence = std::max(pages_per_sequence, (length + 63) / 64);
     const int pages = pages_per_sequence * static_cast<int>(lengths.size()) + 3;
     pool.resize(static_cast<std::size_t>(pages) * layout.bytes(), std::byte{0xFF}); // NaN in f16 and f32
@@ -24,12 +25,15 @@ struct Cache {
         tables.push_back(pages - 1 - static_cast<int>(s) - p * static_cast<int>(lengths.size()));
     for (std::size_t s = 0; s < lengths.size(); ++s) {
       const int n = lengths[s];
-      keys.push_back(random_floats(static_cast<std::size_t>(n * shape.heads * shape.key_dim), 31 + static_cast<unsigned>(s)));
-      values.push_back(random_floats(static_cast<std::size_t>(n * shape.heads * shape.value_dim), 41 + static_cast<unsigned>(s)));
+      keys.push_back(
+          random_floats(static_cast<std::size_t>(n * shape.heads * shape.key_dim), 31 + static_cast<unsigned>(s)));
+      values.push_back(
+          random_floats(static_cast<std::size_t>(n * shape.heads * shape.value_dim), 41 + static_cast<unsigned>(s)));
       std::vector<std::int32_t> positions, sequences(static_cast<std::size_t>(n), static_cast<std::int32_t>(s));
       for (int i = 0; i < n; ++i) positions.push_back(i);
       StepInputs step = inputs(n, positions, sequences);
-      backend.store_kv(layer, step, {keys.back().data(), n, shape.heads * shape.key_dim}, {values.back().data(), n, shape.heads * shape.value_dim});
+      backend.store_kv(layer, step, {keys.back().data(), n, shape.heads * shape.key_dim},
+                       {values.back().data(), n, shape.heads * shape.value_dim});
       if (format == Format::f16) {
         for (float& value : keys.back()) value = to_float(to_half(value));
         for (float& value : values.back()) value = to_float(to_half(value));
@@ -37,7 +41,8 @@ struct Cache {
     }
   }
 
-  StepInputs inputs(int tokens, const std::vector<std::int32_t>& positions, const std::vector<std::int32_t>& sequences) const {
+  StepInputs inputs(int tokens, const std::vector<std::int32_t>& positions,
+                    const std::vector<std::int32_t>& sequences) const {
     StepInputs step;
     step.tokens = tokens;
     step.sequences = static_cast<int>(lengths_.size());
@@ -58,7 +63,8 @@ struct Cache {
 };
 
 /// One query head by the definition in kernels/backend.h.
-std::vector<float> attend_by_definition(const AttentionShape& shape, const Cache& cache, int sequence, int position, int kv_head, const float* q) {
+std::vector<float> attend_by_definition(const AttentionShape& shape, const Cache& cache, int sequence, int position,
+                                        int kv_head, const float* q) {
   const auto& keys = cache.keys[static_cast<std::size_t>(sequence)];
   const auto& values = cache.values[static_cast<std::size_t>(sequence)];
   const auto dim = static_cast<std::size_t>(shape.value_dim);
@@ -72,7 +78,8 @@ std::vector<float> attend_by_definition(const AttentionShape& shape, const Cache
     for (int p = begin; p < end; ++p) {
       float score = 0;
       for (int d = 0; d < shape.key_dim; ++d)
-        score = std::fma(q[d], keys[static_cast<std::size_t>((p * shape.kv_heads + kv_head) * shape.key_dim + d)], score);
+        score =
+            std::fma(q[d], keys[static_cast<std::size_t>((p * shape.kv_heads + kv_head) * shape.key_dim + d)], score);
       weight[p % 64] = score * shape.scale;
       m = std::max(m, weight[p % 64]);
     }
@@ -102,7 +109,8 @@ std::vector<float> attend_by_definition(const AttentionShape& shape, const Cache
 }
 
 /// Softmax(scale * q k) v in double.
-std::vector<double> attend_plainly(const AttentionShape& shape, const Cache& cache, int sequence, int position, int kv_head, const float* q) {
+std::vector<double> attend_plainly(const AttentionShape& shape, const Cache& cache, int sequence, int position,
+                                   int kv_head, const float* q) {
   const auto& keys = cache.keys[static_cast<std::size_t>(sequence)];
   const auto& values = cache.values[static_cast<std::size_t>(sequence)];
   const int first = shape.window && position >= shape.window ? position - shape.window + 1 : 0;
@@ -111,11 +119,13 @@ std::vector<double> attend_plainly(const AttentionShape& shape, const Cache& cac
   for (int p = first; p <= position; ++p) {
     double score = 0;
     for (int d = 0; d < shape.key_dim; ++d)
-      score += static_cast<double>(q[d]) * static_cast<double>(keys[static_cast<std::size_t>((p * shape.kv_heads + kv_head) * shape.key_dim + d)]);
+      score += static_cast<double>(q[d]) *
+               static_cast<double>(keys[static_cast<std::size_t>((p * shape.kv_heads + kv_head) * shape.key_dim + d)]);
     const double weight = std::exp(score * static_cast<double>(shape.scale));
     sum += weight;
     for (std::size_t d = 0; d < out.size(); ++d)
-      out[d] += weight * static_cast<double>(values[static_cast<std::size_t>((p * shape.kv_heads + kv_head) * shape.value_dim) + d]);
+      out[d] += weight * static_cast<double>(
+                             values[static_cast<std::size_t>((p * shape.kv_heads + kv_head) * shape.value_dim) + d]);
   }
   for (double& value : out) value /= sum;
   return out;
@@ -123,7 +133,8 @@ std::vector<double> attend_plainly(const AttentionShape& shape, const Cache& cac
 
 } // namespace
 
-TEST_CASE("attention equals its definition: format x window x instruction set x threads, several sequences in one step") {
+TEST_CASE(
+    "attention equals its definition: format x window x instruction set x threads, several sequences in one step") {
   for (const Format format : {Format::f32, Format::f16})
     for (const int window : {0, 5, 64, 100}) {
       const AttentionShape shape{6, 2, 20, 12, window, 0.3f};
@@ -145,7 +156,8 @@ TEST_CASE("attention equals its definition: format x window x instruction set x 
           const float* query = q.data() + (t * 6 + h) * 20;
           const auto one = attend_by_definition(shape, cache, sequences[index], positions[index], h / 3, query);
           const auto plain = attend_plainly(shape, cache, sequences[index], positions[index], h / 3, query);
-          for (std::size_t d = 0; d < one.size(); ++d) worst = std::max(worst, std::abs(static_cast<double>(one[d]) - plain[d]));
+          for (std::size_t d = 0; d < one.size(); ++d)
+            worst = std::max(worst, std::abs(static_cast<double>(one[d]) - plain[d]));
           expected.insert(expected.end(), one.begin(), one.end());
         }
       // Values are of order 1 (at most ~4); rounding of 20-term scores and 200-term sums stays far below 1e-4.
@@ -189,8 +201,8 @@ TEST_CASE("the fused norm, rotation and store equals its composition") {
     auto q = random_floats(70 * 32, 62), k = random_floats(70 * 16, 63), v = random_floats(70 * 16, 64);
     std::vector<float> table(70 * 8);
     backend->rope_table(rope, step, {table.data(), 70, 8});
-    backend->norm_rotate_store({norm.get(), norm.get(), 1e-6f}, &rope, {table.data(), 70, 8}, cache.layer, step, {q.data(), 70, 32},
-                               {k.data(), 70, 16}, {v.data(), 70, 16});
+    backend->norm_rotate_store({norm.get(), norm.get(), 1e-6f}, &rope, {table.data(), 70, 8}, cache.layer, step,
+                               {q.data(), 70, 32}, {k.data(), 70, 16}, {v.data(), 70, 16});
     queries.push_back(q);
     pools.push_back(cache.pool);
   }

@@ -251,15 +251,4 @@ void write_vocabulary(const ChainModel& model, const std::filesystem::path& path
   builder.metadata().write(path);
 }
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "kern-test-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder can be made: " + name);
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored; // a leftover in the temporary folder is no reason to end the tests
-  std::filesystem::remove_all(path_, ignored);
-}
-
 } // namespace kern::test

@@ -12,6 +12,7 @@
 
 #include "model/gguf_writer.h"
 #include "quant/format_id.h"
+#include "tests/temporary_folder.h"
 #include "tokenizer/tokenizer.h"
 
 namespace kern::test {
@@ -72,20 +73,5 @@ std::vector<std::byte> chain_model_bytes(const ChainModel& model);
 void write_chain_model(const ChainModel& model, const std::filesystem::path& path);
 /// Metadata without tensors.
 void write_vocabulary(const ChainModel& model, const std::filesystem::path& path);
-
-/// A folder of its own that is removed with everything in it at the end.
-class TemporaryFolder {
-public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-private:
-  std::filesystem::path path_;
-};
 
 } // namespace kern::test

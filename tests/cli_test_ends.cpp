@@ -207,7 +207,7 @@ TEST_CASE("Ctrl-C with --json prints a whole report") {
   const Models models;
   const std::string model = models.add(endless());
   Process process(KERN_EXECUTABLE, run_endless(model, {"--json"}));
-  process.still_runs_after(500ms);
+  process.still_runs_after(1s);
   process.send(SIGINT);
   const auto result = process.finish();
   CHECK(result.code == 130);
@@ -223,7 +223,7 @@ TEST_CASE("Ctrl-C during a long prompt ends it") {
   options.input = Input::bytes;
   options.bytes = std::string(300000, 'a');
   Process process(KERN_EXECUTABLE, {"run", "-m", model, "-c", "400000", "-t", "1"}, options);
-  process.still_runs_after(700ms);
+  process.still_runs_after(1s);
   process.send(SIGINT);
   const auto result = process.finish();
   CHECK(result.code == 130);
@@ -246,14 +246,17 @@ TEST_CASE("a second Ctrl-C ends kern at once") {
 
 TEST_CASE("control characters are escaped for a terminal, and pass through a pipe") {
   const Models models;
-  const std::string model = models.add(answer_model({"\x1b", "[31m", "red", "\a", "\t.", "\n", "\xC2\x9B", "2J"}));
-  const std::string raw = "\x1b[31mred\a\t.\n\xC2\x9B"
+  const std::string model = models.add(answer_model({"\x1b", "[31m", "red", "\a\x7f", "\t.", "\n", "\xC2\x9B", "2J"}));
+  const std::string raw = "\x1b[31mred\a\x7f\t.\n\xC2\x9B"
                           "2J\n";
   CHECK(answer(model, {"hi"}).out == raw);
   CHECK(answer_json(model, {"hi"})["text"] == raw.substr(0, raw.size() - 1));
   ProcessOptions options;
   options.out = Output::terminal;
-  CHECK(answer(model, {"hi"}, options).out == "\\x1b[31mred\\x07\t.\n\\u009b2J\n");
+  CHECK(answer(model, {"hi"}, options).out == "\\x1b[31mred\\x07\\x7f\t.\n\\u009b2J\n");
+  const auto report = kern({"run", "-q", "-m", model, "--json", "hi"}, options);
+  for (const char* control : {"\x1b", "\a", "\x7f", "\xC2\x9B"}) CHECK_FALSE(contains(report.out, control));
+  CHECK(nlohmann::json::parse(report.out)["text"] == raw.substr(0, raw.size() - 1));
   // Split over tokens too.
   const std::string split = models.add(answer_model({"\xC2", "\x9B", "2J"}));
   CHECK(answer(split, {"hi"}, options).out == "\\u009b2J\n");
@@ -264,10 +267,14 @@ TEST_CASE("a model's name can't drive the terminal") {
   ChainModel model = answer_model({"x"});
   model.name = "a\x1b[2Jb";
   const std::string path = models.add(model);
-  CHECK_FALSE(contains(kern({"run", "-m", path, "hi"}).err, "\x1b"));
+  const std::string report = kern({"run", "-m", path, "hi"}).err;
+  CHECK(contains(report, "a\\x1b[2Jb"));
+  CHECK_FALSE(contains(report, "\x1b"));
   ProcessOptions options;
   options.out = Output::terminal;
-  CHECK_FALSE(contains(kern({"info", path}, options).out, "\x1b"));
+  const std::string info = kern({"info", path}, options).out;
+  CHECK(contains(info, "a\\x1b[2Jb"));
+  CHECK_FALSE(contains(info, "\x1b"));
 }
 
 TEST_CASE("progress is drawn on a terminal only") {

@@ -40,6 +40,21 @@ TEST_CASE("the prompt is the arguments, -p, -f or standard input") {
   CHECK(prompt_of(model, {"--", "-n"}) == "-n");
 }
 
+TEST_CASE("whatever a prompt looks like, it arrives as it was written") {
+  const Models models;
+  const std::string model = models.add(answer_model({"x"}));
+  for (const char* prompt : {"[a,b]", "[INST] hi [/INST]", "[", "[]", "[]\x01", "{}", "{a}", "%%", "\"q\"", "'q'",
+                             "- item", "-", "++", " ", "a=b", "\n"}) {
+    CAPTURE(prompt);
+    CHECK(prompt_of(model, {prompt}) == prompt);
+    CHECK(prompt_of(model, {"-p", prompt}) == prompt);
+    CHECK(answer_json(model, {prompt})["prompt_tokens"] == std::string(prompt).size());
+    CHECK(answer(model, {"-r", prompt, "hi"}).out == "x\n");
+  }
+  CHECK(prompt_of(model, {"[a,b]", "[c,d]"}) == "[a,b] [c,d]");
+  CHECK(answer(models.add(answer_model({"a", "[b", ",c]"})), {"-r", "[b,c]", "hi"}).out == "a\n");
+}
+
 TEST_CASE("piped input follows the argument after a blank line") {
   const Models models;
   const std::string model = models.add(answer_model({"x"}));
@@ -113,6 +128,19 @@ TEST_CASE("waiting for a pipe that says nothing is said") {
   CHECK(result.code == 130);
   CHECK(result.out.empty());
   CHECK(result.duration > 1500ms);
+}
+
+TEST_CASE("Ctrl-C ends the wait for a silent pipe before anything was said about it, too") {
+  const Models models;
+  ProcessOptions options;
+  options.input = Input::silent;
+  options.limit = 20s;
+  Process process(KERN_EXECUTABLE, {"run", "-m", models.add(answer_model({"x"})), "hi"}, options);
+  CHECK(process.still_runs_after(1s));
+  process.send(SIGINT);
+  const auto result = process.finish();
+  CHECK_FALSE(result.timed_out);
+  CHECK(result.code == 130);
 }
 
 TEST_CASE("--no-stdin doesn't wait for a silent pipe") {

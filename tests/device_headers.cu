@@ -29,7 +29,8 @@ __global__ void elementary_functions(const float* x, const double* angle, float*
 
 __global__ void cache_elements(const Half* keys, const Half* values, KvView view, int position, float* out) {
   const int d = static_cast<int>(threadIdx.x);
-  out[d] = to_float(keys[key_index(d, slot_of(position))]) + to_float(values[value_index(slot_of(position), d, view.shape.value_dim)]);
+  out[d] = to_float(keys[key_index(d, slot_of(position))]) +
+           to_float(values[value_index(slot_of(position), d, view.shape.value_dim)]);
 }
 
 } // namespace kern

@@ -38,7 +38,8 @@ std::vector<double> softmax(const std::vector<float>& logits) {
 }
 
 /// Shares of the ids over many draws.
-std::map<std::int32_t, double> shares(const SamplerOptions& options, const std::vector<float>& logits, const std::vector<std::int32_t>& history = {}) {
+std::map<std::int32_t, double> shares(const SamplerOptions& options, const std::vector<float>& logits,
+                                      const std::vector<std::int32_t>& history = {}) {
   Sampler sampler(options, logits.size());
   constexpr int draws = 20000;
   std::map<std::int32_t, double> counts;
@@ -46,14 +47,17 @@ std::map<std::int32_t, double> shares(const SamplerOptions& options, const std::
   return counts;
 }
 
-/// Expected: the ids of `kept` with their probabilities renormalised. Four standard deviations of 20000 draws are 0.0142.
-void check_shares(const std::map<std::int32_t, double>& found, const std::vector<double>& p, const std::vector<std::int32_t>& kept) {
+/// Expected: the ids of `kept` with their probabilities renormalised. Four standard deviations of 20000 draws are
+/// 0.0142.
+void check_shares(const std::map<std::int32_t, double>& found, const std::vector<double>& p,
+                  const std::vector<std::int32_t>& kept) {
   double sum = 0;
   for (const std::int32_t id : kept) sum += p[static_cast<std::size_t>(id)];
   for (const auto& [id, share] : found) CHECK(std::ranges::find(kept, id) != kept.end());
   for (const std::int32_t id : kept) {
     const auto at = found.find(id);
-    CHECK((at == found.end() ? 0.0 : at->second) == doctest::Approx(p[static_cast<std::size_t>(id)] / sum).epsilon(0).scale(1).epsilon(0.0142));
+    CHECK((at == found.end() ? 0.0 : at->second) ==
+          doctest::Approx(p[static_cast<std::size_t>(id)] / sum).epsilon(0).scale(1).epsilon(0.0142));
   }
 }
 
@@ -111,7 +115,8 @@ TEST_CASE("top-k, top-p, min-p and typical keep what their definitions say") {
   for (const double value : p) entropy -= value * std::log(value);
   std::vector<std::int32_t> order(6);
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, {}, [&](std::int32_t id) { return std::abs(-std::log(p[static_cast<std::size_t>(id)]) - entropy); });
+  std::ranges::stable_sort(
+      order, {}, [&](std::int32_t id) { return std::abs(-std::log(p[static_cast<std::size_t>(id)]) - entropy); });
   std::vector<std::int32_t> kept;
   for (double sum = 0; sum < 0.5; sum += p[static_cast<std::size_t>(kept.back())]) kept.push_back(order[kept.size()]);
   check_shares(shares(options, logits), p, kept);
@@ -162,7 +167,8 @@ TEST_CASE("stop strings never leak a part, however the text comes") {
     for (std::size_t end = 1; end <= text.size() && found.empty(); ++end) {
       std::size_t first = std::string::npos;
       for (const std::string& stop : stops)
-        if (end >= stop.size() && text.compare(end - stop.size(), stop.size(), stop) == 0 && end - stop.size() < first) {
+        if (end >= stop.size() && text.compare(end - stop.size(), stop.size(), stop) == 0 &&
+            end - stop.size() < first) {
           first = end - stop.size();
           found = stop;
         }
@@ -190,7 +196,8 @@ TEST_CASE("every end of the token loop has its reason") {
   SamplerOptions sampling = off();
   sampling.temperature = 0.0f;
   std::string text;
-  const auto run = [&](GenerateOptions options, int context, const std::function<void(GenerateCallbacks&)>& change = {}) {
+  const auto run = [&](GenerateOptions options, int context,
+                       const std::function<void(GenerateCallbacks&)>& change = {}) {
     SessionOptions session_options;
     session_options.context = context;
     session_options.key_format = session_options.value_format = Format::f32;
@@ -233,7 +240,8 @@ TEST_CASE("every end of the token loop has its reason") {
   options.end_tokens = {reference.greedy[3]};
   result = run(options, 200);
   CHECK(result.reason == EndReason::end_of_generation);
-  CHECK(result.tokens.size() == static_cast<std::size_t>(std::ranges::find(reference.greedy, reference.greedy[3]) - reference.greedy.begin()));
+  CHECK(result.tokens.size() ==
+        static_cast<std::size_t>(std::ranges::find(reference.greedy, reference.greedy[3]) - reference.greedy.begin()));
 
   options.end_tokens = {};
   options.stops = {std::to_string(reference.greedy[1]) + "><" + std::to_string(reference.greedy[2]).substr(0, 1)};
@@ -242,9 +250,8 @@ TEST_CASE("every end of the token loop has its reason") {
   CHECK(text == "<" + std::to_string(reference.greedy[0]) + "><");
 
   options.stops = {};
-  result = run(options, 200, [](GenerateCallbacks& c) {
-    c.interrupted = [count = 0]() mutable { return ++count > 4; };
-  });
+  result =
+      run(options, 200, [](GenerateCallbacks& c) { c.interrupted = [count = 0]() mutable { return ++count > 4; }; });
   CHECK(result.reason == EndReason::interrupted);
   result = run(options, 200, [](GenerateCallbacks& c) { c.emit = [](std::string_view) { return false; }; });
   CHECK(result.reason == EndReason::closed);

@@ -30,7 +30,8 @@ struct Reference {
 
 inline Reference read_reference(const std::string& name) {
   const auto json = nlohmann::json::parse(std::ifstream(data_path("models/" + name + ".json")));
-  return {json.at("prompt_tokens"), json.at("logits"), json.at("llama_cpp_logits"), json.at("greedy_tokens"), json.at("max_abs_logit")};
+  return {json.at("prompt_tokens"), json.at("logits"), json.at("llama_cpp_logits"), json.at("greedy_tokens"),
+          json.at("max_abs_logit")};
 }
 
 } // namespace kern::test

@@ -131,7 +131,14 @@ TEST_CASE("version 2, every scalar type, own alignment") {
   raw.header(1, 12, 2);
   raw.key("u8", 0).put(std::uint8_t{200}).key("i8", 1).put(std::int8_t{-3}).key("u16", 2).put(std::uint16_t{60000});
   raw.key("i16", 3).put(std::int16_t{-300}).key("u32", 4).put(std::uint32_t{5}).key("i32", 5).put(std::int32_t{-5});
-  raw.key("f32", 6).put(1.25f).key("bool", 7).put(std::uint8_t{1}).key("u64", 10).put(std::uint64_t{9}).key("i64", 11).put(std::int64_t{-9});
+  raw.key("f32", 6)
+      .put(1.25f)
+      .key("bool", 7)
+      .put(std::uint8_t{1})
+      .key("u64", 10)
+      .put(std::uint64_t{9})
+      .key("i64", 11)
+      .put(std::int64_t{-9});
   raw.key("f64", 12).put(2.5).key("general.alignment", 4).put(std::uint32_t{64});
   raw.tensor("t", {4}, 0, 0).pad(64).data(16);
   const Gguf gguf = parse(raw.bytes);
@@ -155,11 +162,14 @@ TEST_CASE("headers that lie are refused by what they claim, without taking it") 
   CHECK(contains(refusal(Raw().header(huge, 0)), "tensors, but only 0 bytes follow"));
   CHECK(contains(refusal(Raw().header(0, huge)), "keys, but only 0 bytes follow"));
   CHECK(contains(refusal(Raw().header(0, 1).put(huge).data(50)), "needs 1152921504606846976 bytes"));
-  CHECK(contains(refusal(Raw().header(0, 1).key("k", 8).put(huge).data(50)), "k needs 1152921504606846976 bytes, but the file ends after 50"));
-  CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{4}).put(huge).data(50)), "claims 1152921504606846976 elements"));
+  CHECK(contains(refusal(Raw().header(0, 1).key("k", 8).put(huge).data(50)),
+                 "k needs 1152921504606846976 bytes, but the file ends after 50"));
+  CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{4}).put(huge).data(50)),
+                 "claims 1152921504606846976 elements"));
   CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{8}).put(huge).data(50)), "the file ends"));
   CHECK(contains(refusal(Raw().header(0, 1).key("k", 13).data(50)), "value type 13"));
-  CHECK(contains(refusal(Raw().header(0, 2).key("k", 0).put(std::uint8_t{1}).key("k", 0).put(std::uint8_t{1})), "key 'k' stands twice"));
+  CHECK(contains(refusal(Raw().header(0, 2).key("k", 0).put(std::uint8_t{1}).key("k", 0).put(std::uint8_t{1})),
+                 "key 'k' stands twice"));
   Raw nested;
   nested.header(0, 1).key("k", 9);
   for (int i = 0; i < 8; ++i) nested.put(std::uint32_t{9}).put(std::uint64_t{1});
@@ -179,13 +189,17 @@ TEST_CASE("directories that lie are refused by tensor name") {
   CHECK(contains(with([&](Raw& r) { r.tensor("t", {0}, 0, 0); }), "tensor 't' has dimension 0 of 0"));
   CHECK(contains(with([&](Raw& r) { r.tensor("t", {1, 1, 1, 1, 1}, 0, 0); }), "tensor 't' has 5 dimensions"));
   CHECK(contains(with([&](Raw& r) { r.tensor("t", {4}, 99, 0); }), "tensor 't' has type 99"));
-  CHECK(contains(with([&](Raw& r) { r.tensor("t", {33}, 8, 0); }), "rows of 33 weights, expected a multiple of 32 for Q8_0"));
-  CHECK(contains(with([&](Raw& r) { r.tensor("t", {4}, 0, 8); }), "lies at 8, expected a multiple of the alignment 32"));
+  CHECK(contains(with([&](Raw& r) { r.tensor("t", {33}, 8, 0); }),
+                 "rows of 33 weights, expected a multiple of 32 for Q8_0"));
+  CHECK(
+      contains(with([&](Raw& r) { r.tensor("t", {4}, 0, 8); }), "lies at 8, expected a multiple of the alignment 32"));
   CHECK(contains(with([&](Raw& r) { r.tensor("t", {4}, 0, 64); }), "tensor 't' needs 16 bytes"));
   CHECK(contains(with([&](Raw& r) { r.tensor("t", {4}, 0, huge); }), "tensor 't' needs 16 bytes"));
   CHECK(contains(with([&](Raw& r) { r.tensor("t", {std::uint64_t{1} << 30}, 0, 0); }), "truncated"));
-  CHECK(contains(with([&](Raw& r) { r.tensor("t", {4}, 0, 0).tensor("t", {4}, 0, 32); }, 2), "tensor 't' stands twice"));
-  CHECK(contains(with([&](Raw& r) { r.tensor("a", {12}, 0, 0).tensor("b", {4}, 0, 32); }, 2), "tensors 'a' (48 bytes at"));
+  CHECK(
+      contains(with([&](Raw& r) { r.tensor("t", {4}, 0, 0).tensor("t", {4}, 0, 32); }, 2), "tensor 't' stands twice"));
+  CHECK(contains(with([&](Raw& r) { r.tensor("a", {12}, 0, 0).tensor("b", {4}, 0, 32); }, 2),
+                 "tensors 'a' (48 bytes at"));
   CHECK(contains(with([&](Raw& r) { r.tensor("", {4}, 0, 0); }), "a tensor's name has 0 bytes"));
   Raw alignment;
   alignment.header(0, 1).key("general.alignment", 4).put(std::uint32_t{48});
@@ -195,7 +209,8 @@ TEST_CASE("directories that lie are refused by tensor name") {
 TEST_CASE("a file cut anywhere is refused or whole, and never read past its end") {
   const Bytes bytes = example().bytes();
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    const Bytes part(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)); // its own allocation: a sanitizer sees its end
+    const Bytes part(bytes.begin(),
+                     bytes.begin() + static_cast<std::ptrdiff_t>(size)); // its own allocation: a sanitizer sees its end
     // Only the padding after the last tensor may be missing.
     if (size < bytes.size() - 16) CHECK_MESSAGE(refusal([&] { parse(part); }) != "(accepted)", size);
   }
@@ -207,7 +222,8 @@ TEST_CASE("bytes changed at random give an error or a file, never anything else"
   int accepted = 0;
   for (int i = 0; i < 20000; ++i) {
     Bytes bytes = original;
-    for (int flips = 1 + static_cast<int>(generator() % 3); flips > 0; --flips) bytes[generator() % bytes.size()] = static_cast<std::byte>(generator());
+    for (int flips = 1 + static_cast<int>(generator() % 3); flips > 0; --flips)
+      bytes[generator() % bytes.size()] = static_cast<std::byte>(generator());
     try {
       const Gguf gguf = parse(bytes);
       for (const auto& [key, value] : gguf.metadata().values()) static_cast<void>(describe(value));
@@ -230,12 +246,14 @@ TEST_CASE("split files are opened by their first part") {
     writer.write(folder / name);
   };
   write(0, 2, "m-00001-of-00002.gguf", "a");
-  CHECK(contains(refusal([&] { Gguf::open(folder / "m-00001-of-00002.gguf"); }), "m-00002-of-00002.gguf: no such file"));
+  CHECK(
+      contains(refusal([&] { Gguf::open(folder / "m-00001-of-00002.gguf"); }), "m-00002-of-00002.gguf: no such file"));
   write(1, 2, "m-00002-of-00002.gguf", "b");
   const Gguf gguf = Gguf::open(folder / "m-00001-of-00002.gguf");
   REQUIRE(gguf.tensors().size() == 2);
   CHECK(std::memcmp(gguf.find("b")->bytes.data(), four.data(), 16) == 0);
-  CHECK(contains(refusal([&] { Gguf::open(folder / "m-00002-of-00002.gguf"); }), "open the first, m-00001-of-00002.gguf"));
+  CHECK(contains(refusal([&] { Gguf::open(folder / "m-00002-of-00002.gguf"); }),
+                 "open the first, m-00001-of-00002.gguf"));
   write(1, 2, "m-00002-of-00002.gguf", "a");
   CHECK(contains(refusal([&] { Gguf::open(folder / "m-00001-of-00002.gguf"); }), "tensor 'a' stands twice"));
   write(0, 2, "odd.gguf", "a");
@@ -283,12 +301,18 @@ TEST_CASE("architectures and keys that would change the mathematics are refused 
   };
   CHECK(spec_of([](GgufWriter&) {}) == "(accepted)");
   CHECK(spec_of([](GgufWriter& w) { w.add("llama.expert_count", std::uint32_t{0}); }) == "(accepted)");
-  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.expert_count", std::uint32_t{8}); }), "key 'llama.expert_count': found 8"));
-  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.attention.new_thing", 1.0f); }), "llama.attention.new_thing"));
-  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.rope.scaling.type", "longrope"); }), "found 'longrope', expected none, linear or yarn"));
-  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.rope.dimension_count", std::uint32_t{6}); }), "found 6, expected an even number"));
-  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.attention.head_count_kv", std::uint32_t{3}); }), "expected a divisor of the 2 heads"));
-  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.attention.head_count_kv", std::vector<std::int32_t>{1}); }), "expected 2, one a layer"));
+  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.expert_count", std::uint32_t{8}); }),
+                 "key 'llama.expert_count': found 8"));
+  CHECK(
+      contains(spec_of([](GgufWriter& w) { w.add("llama.attention.new_thing", 1.0f); }), "llama.attention.new_thing"));
+  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.rope.scaling.type", "longrope"); }),
+                 "found 'longrope', expected none, linear or yarn"));
+  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.rope.dimension_count", std::uint32_t{6}); }),
+                 "found 6, expected an even number"));
+  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.attention.head_count_kv", std::uint32_t{3}); }),
+                 "expected a divisor of the 2 heads"));
+  CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.attention.head_count_kv", std::vector<std::int32_t>{1}); }),
+                 "expected 2, one a layer"));
   CHECK(contains(spec_of([](GgufWriter& w) { w.add("llama.attention.causal", false); }), "encoders"));
   GgufWriter other;
   other.add("general.architecture", "mamba");

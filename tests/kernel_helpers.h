@@ -44,18 +44,26 @@ public:
   void upload(const void* host, void* to, std::size_t bytes) override { cpu_.upload(host, to, bytes); }
   void read(const void* from, void* host, std::size_t bytes) override { cpu_.read(from, host, bytes); }
   std::unique_ptr<Weight> bind(const WeightSource& source, WeightUse use) override { return cpu_.bind(source, use); }
-  MemoryUse weight_memory(const WeightSource& source, WeightUse use) const override { return cpu_.weight_memory(source, use); }
+  MemoryUse weight_memory(const WeightSource& source, WeightUse use) const override {
+    return cpu_.weight_memory(source, use);
+  }
   std::uint64_t workspace_bytes(const StepLimits& limits) const override { return cpu_.workspace_bytes(limits); }
   void reserve(const StepLimits& limits) override { cpu_.reserve(limits); }
-  void embed(const Weight& table, const StepInputs& step, float scale, Rows out) override { cpu_.embed(table, step, scale, out); }
-  void rms_norm(Rows x, const Weight& weight, float epsilon, Rows out) override { cpu_.rms_norm(x, weight, epsilon, out); }
+  void embed(const Weight& table, const StepInputs& step, float scale, Rows out) override {
+    cpu_.embed(table, step, scale, out);
+  }
+  void rms_norm(Rows x, const Weight& weight, float epsilon, Rows out) override {
+    cpu_.rms_norm(x, weight, epsilon, out);
+  }
   void matmul(const Weight& weight, Rows x, Rows out) override { cpu_.matmul(weight, x, out); }
   void add_bias(const Weight& bias, Rows x) override { cpu_.add_bias(bias, x); }
   void add(Rows x, Rows to) override { cpu_.add(x, to); }
   void activate(Activation activation, Rows up, Rows gate) override { cpu_.activate(activation, up, gate); }
   void rope_table(const Rope& rope, const StepInputs& step, Rows table) override { cpu_.rope_table(rope, step, table); }
   void rotate(const Rope& rope, Rows table, int head_dim, Rows x) override { cpu_.rotate(rope, table, head_dim, x); }
-  void store_kv(const KvLayer& cache, const StepInputs& step, Rows k, Rows v) override { cpu_.store_kv(cache, step, k, v); }
+  void store_kv(const KvLayer& cache, const StepInputs& step, Rows k, Rows v) override {
+    cpu_.store_kv(cache, step, k, v);
+  }
   void attention(const AttentionShape& shape, const KvLayer& cache, const StepInputs& step, Rows q, Rows out) override {
     cpu_.attention(shape, cache, step, q, out);
   }

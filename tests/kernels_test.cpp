@@ -56,7 +56,8 @@ template <class Traits> float float_product_by_definition(const std::byte* row, 
 float round_block(const float* x, int width, std::int32_t* codes) {
   float largest = 0.0f;
   for (int i = 0; i < width; ++i) largest = std::max(largest, std::fabs(x[i]));
-  for (int i = 0; i < width; ++i) codes[i] = largest > 0.0f ? static_cast<std::int32_t>(std::nearbyint(x[i] * (127.0f / largest))) : 0;
+  for (int i = 0; i < width; ++i)
+    codes[i] = largest > 0.0f ? static_cast<std::int32_t>(std::nearbyint(x[i] * (127.0f / largest))) : 0;
   return largest / 127.0f;
 }
 
@@ -114,7 +115,8 @@ Matrix float_vector(Backend& backend, const std::vector<float>& values) {
   Matrix vector;
   vector.bytes.resize(values.size() * sizeof(float));
   std::memcpy(vector.bytes.data(), values.data(), vector.bytes.size());
-  vector.weight = backend.bind({"test", Format::f32, 1, static_cast<std::int64_t>(values.size()), vector.bytes}, WeightUse::vector);
+  vector.weight =
+      backend.bind({"test", Format::f32, 1, static_cast<std::int64_t>(values.size()), vector.bytes}, WeightUse::vector);
   return vector;
 }
 
@@ -136,7 +138,8 @@ TEST_CASE("matrix products equal their definition: format x instruction set x sh
       CpuBackend backend(threads, *kernels);
       backend.reserve(generous_limits());
       for_each_format([&]<class Traits>(Traits) {
-        for (const int columns : {Traits::is_float ? 1 : Traits::width, Traits::is_float ? 37 : Traits::width * 5, 1280}) {
+        for (const int columns :
+             {Traits::is_float ? 1 : Traits::width, Traits::is_float ? 37 : Traits::width * 5, 1280}) {
           if (columns > 1280) continue;
           const int rows = 21;
           const int tokens = 3;
@@ -151,7 +154,8 @@ TEST_CASE("matrix products equal their definition: format x instruction set x sh
           std::vector<float> expected;
           for (int t = 0; t < tokens; ++t)
             for (int r = 0; r < rows; ++r)
-              expected.push_back(product_by_definition<Traits>(matrix.bytes.data() + static_cast<std::size_t>(r) * matrix.bytes.size() / rows,
+              expected.push_back(product_by_definition<Traits>(matrix.bytes.data() + static_cast<std::size_t>(r) *
+                                                                                         matrix.bytes.size() / rows,
                                                                x.data() + t * columns, columns));
           CHECK(out == expected);
         }
@@ -218,7 +222,9 @@ TEST_CASE("norm and rotation do what their formulas say") {
   double squares = 0;
   for (const float value : x) squares += static_cast<double>(value) * static_cast<double>(value);
   for (std::size_t i = 0; i < 64; ++i)
-    CHECK(static_cast<double>(out[i]) == doctest::Approx(static_cast<double>(x[i]) / std::sqrt(squares / 64 + 1e-6) * static_cast<double>(w[i])).epsilon(1e-6));
+    CHECK(static_cast<double>(out[i]) ==
+          doctest::Approx(static_cast<double>(x[i]) / std::sqrt(squares / 64 + 1e-6) * static_cast<double>(w[i]))
+              .epsilon(1e-6));
 
   const std::vector<double> frequencies = {1.0, 0.25};
   const std::int32_t position = 1000003;
@@ -234,8 +240,10 @@ TEST_CASE("norm and rotation do what their formulas say") {
     const double angle = 1000003.0 * frequencies[i];
     const double a = static_cast<double>(2 * i + 1);
     const double b = static_cast<double>(2 * i + 2);
-    CHECK(static_cast<double>(head[2 * i]) == doctest::Approx(2 * (a * std::cos(angle) - b * std::sin(angle))).epsilon(1e-6));
-    CHECK(static_cast<double>(head[2 * i + 1]) == doctest::Approx(2 * (a * std::sin(angle) + b * std::cos(angle))).epsilon(1e-6));
+    CHECK(static_cast<double>(head[2 * i]) ==
+          doctest::Approx(2 * (a * std::cos(angle) - b * std::sin(angle))).epsilon(1e-6));
+    CHECK(static_cast<double>(head[2 * i + 1]) ==
+          doctest::Approx(2 * (a * std::sin(angle) + b * std::cos(angle))).epsilon(1e-6));
   }
   CHECK(head[4] == 5.0f);
   CHECK(head[5] == 6.0f);
@@ -250,10 +258,12 @@ TEST_CASE("elementary functions stay within their stated errors") {
     const double y = std::uniform_real_distribution<double>(-600.0, 600.0)(generator);
     REQUIRE(std::abs(exp_f64(y) / std::exp(y) - 1.0) < 1e-15);
     REQUIRE(std::abs(log_f64(std::exp(y)) - std::log(std::exp(y))) <= 1e-14 * std::max(1.0, std::abs(y)));
-    const double angle = std::uniform_real_distribution<double>(-1048575.0, 1048575.0)(generator);
+    // Of every size up to 2^31.
+    const double angle = std::ldexp(std::uniform_real_distribution<double>(-1.0, 1.0)(generator), i % 32);
     float sine, cosine;
     sincos_f64(angle, &sine, &cosine);
-    REQUIRE(std::abs(static_cast<double>(sine) - std::sin(angle)) < 6.1e-8); // half a unit of float's last place, and 1e-10
+    REQUIRE(std::abs(static_cast<double>(sine) - std::sin(angle)) <
+            6.1e-8); // half a unit of float's last place, and 1e-10
     REQUIRE(std::abs(static_cast<double>(cosine) - std::cos(angle)) < 6.1e-8);
   }
   CHECK(exp_f32(0.0f) == 1.0f);
@@ -273,14 +283,17 @@ TEST_CASE("fused operations equal their compositions") {
   const int tokens = 5, dim = 256, hidden = 96;
   const auto x0 = random_floats(static_cast<std::size_t>(tokens * dim), 21);
   const Matrix norm = float_vector(cpu, random_floats(dim, 22));
-  const Matrix gate = random_matrix<Q4_K>(cpu, hidden, dim, 23), up = random_matrix<Q8_0>(cpu, hidden, dim, 24), wide = random_matrix<F16>(cpu, dim, dim, 25);
-  const Matrix bias = float_vector(cpu, random_floats(hidden, 26)), wide_bias = float_vector(cpu, random_floats(dim, 27));
+  const Matrix gate = random_matrix<Q4_K>(cpu, hidden, dim, 23), up = random_matrix<Q8_0>(cpu, hidden, dim, 24),
+               wide = random_matrix<F16>(cpu, dim, dim, 25);
+  const Matrix bias = float_vector(cpu, random_floats(hidden, 26)),
+               wide_bias = float_vector(cpu, random_floats(dim, 27));
   std::vector<std::vector<float>> results;
   for (Backend* backend : {static_cast<Backend*>(&cpu), static_cast<Backend*>(&primitive)}) {
     auto x = x0;
     std::vector<float> normed(x.size()), scratch(x.size()), g(tokens * hidden), u(tokens * hidden), all;
     const Rows rows{x.data(), tokens, dim}, n{normed.data(), tokens, dim}, s{scratch.data(), tokens, dim};
-    const Product products[] = {{gate.weight.get(), bias.weight.get(), {g.data(), tokens, hidden}}, {up.weight.get(), nullptr, {u.data(), tokens, hidden}}};
+    const Product products[] = {{gate.weight.get(), bias.weight.get(), {g.data(), tokens, hidden}},
+                                {up.weight.get(), nullptr, {u.data(), tokens, hidden}}};
     backend->norm_products(rows, *norm.weight, 1e-5f, n, products);
     for (const auto* part : {&normed, &g, &u}) all.insert(all.end(), part->begin(), part->end());
     backend->norm_gate_up(rows, *norm.weight, 1e-5f, Activation::silu, n, products[0], products[1]);

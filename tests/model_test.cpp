@@ -34,7 +34,8 @@ std::int32_t argmax(std::span<const float> logits) {
 double largest_difference(std::span<const float> a, const std::vector<float>& b) {
   REQUIRE(a.size() == b.size());
   double worst = 0.0;
-  for (std::size_t i = 0; i < b.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  for (std::size_t i = 0; i < b.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
   return worst;
 }
 
@@ -76,8 +77,8 @@ TEST_CASE("float models give the logits and greedy tokens of transformers and ll
 }
 
 TEST_CASE("quantized models give the greedy tokens of their dequantized weights") {
-  // Rounding activations to int8 moves logits by about 1% (llama.cpp's own by 0.5 to 1.1% on these files); the script that
-  // makes the fixtures takes only models whose greedy margins are wider.
+  // Rounding activations to int8 moves logits by about 1% (llama.cpp's own by 0.5 to 1.1% on these files); the script
+  // that makes the fixtures takes only models whose greedy margins are wider.
   for (const char* name : quantized_models) {
     CAPTURE(name);
     const test::Reference reference = test::read_reference(name);
@@ -149,7 +150,8 @@ TEST_CASE("a sequence's logits don't depend on what else is in the batch") {
         forward.run(first);
       }
       state.extend(s, lengths[s] - begin);
-      for (int p = begin; p < lengths[s]; ++p) batch.add(prompt[static_cast<std::size_t>(p)], p, s, p + 1 == lengths[s]);
+      for (int p = begin; p < lengths[s]; ++p)
+        batch.add(prompt[static_cast<std::size_t>(p)], p, s, p + 1 == lengths[s]);
     }
     forward.run(batch);
     std::vector<float> logits(alone.logits().size());
@@ -180,7 +182,8 @@ TEST_CASE("a cached text equals a recomputed one, also after rolling back") {
     CHECK(session.rollback(position) == position);
     CHECK(session.tokens() == std::vector<std::int32_t>(whole.begin(), whole.begin() + position));
     session.prefill(std::span(whole).subspan(static_cast<std::size_t>(position)));
-    CHECK(same_bits({session.logits().begin(), session.logits().end()}, {fresh.logits().begin(), fresh.logits().end()}));
+    CHECK(
+        same_bits({session.logits().begin(), session.logits().end()}, {fresh.logits().begin(), fresh.logits().end()}));
   }
 }
 

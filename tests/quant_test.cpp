@@ -52,7 +52,8 @@ TEST_CASE("every format decodes as the gguf package does") {
     REQUIRE(fixture.blocks.size() == fixture.rows * row_bytes(Traits::id, fixture.columns));
     const auto* blocks = reinterpret_cast<const typename Traits::Block*>(fixture.blocks.data());
     std::vector<float> decoded(fixture.expected.size());
-    for (std::size_t b = 0; b < decoded.size() / Traits::width; ++b) Traits::decode(blocks[b], decoded.data() + b * Traits::width);
+    for (std::size_t b = 0; b < decoded.size() / Traits::width; ++b)
+      Traits::decode(blocks[b], decoded.data() + b * Traits::width);
     CHECK(std::memcmp(decoded.data(), fixture.expected.data(), decoded.size() * sizeof(float)) == 0);
   });
 }

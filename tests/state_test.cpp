@@ -17,7 +17,8 @@ std::set<std::int32_t> pages_of(const State& state, int group, int sequence, int
   std::set<std::int32_t> pages;
   const int first = window ? std::max(0, state.length(sequence) - window) : 0;
   for (int p = first / page_positions; p * page_positions < state.length(sequence); ++p)
-    pages.insert(state.page_tables()[static_cast<std::size_t>((group * state.options().sequences + sequence) * state.pages_per_sequence() + p)]);
+    pages.insert(state.page_tables()[static_cast<std::size_t>(
+        (group * state.options().sequences + sequence) * state.pages_per_sequence() + p)]);
   return pages;
 }
 
@@ -39,9 +40,11 @@ TEST_CASE("a page holds all layers, and every address lies in its own place") {
     for (int head = 0; head < view.shape.heads; ++head)
       for (int slot = 0; slot < page_positions; ++slot) {
         for (int d = 0; d < view.shape.key_dim; ++d)
-          used.insert(view.keys + static_cast<std::size_t>(head) * view.key_stride + static_cast<std::size_t>(key_index(d, slot)) * 2);
+          used.insert(view.keys + static_cast<std::size_t>(head) * view.key_stride +
+                      static_cast<std::size_t>(key_index(d, slot)) * 2);
         for (int d = 0; d < view.shape.value_dim; ++d)
-          used.insert(view.values + static_cast<std::size_t>(head) * view.value_stride + static_cast<std::size_t>(value_index(slot, d, view.shape.value_dim)) * 4);
+          used.insert(view.values + static_cast<std::size_t>(head) * view.value_stride +
+                      static_cast<std::size_t>(value_index(slot, d, view.shape.value_dim)) * 4);
       }
   }
   CHECK(used.size() == 64 * (2 * (8 + 4) + 6 + 6));

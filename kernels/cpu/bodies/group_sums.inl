@@ -1,5 +1,5 @@
-// Exact integer dot products of 256 codes in groups of 16 or 32: the inner loop of every quantized product. Integers, so
-// every way of adding them gives the same sums.
+// Exact integer dot products of 256 codes in groups of 16 or 32: the inner loop of every quantized product. Integers,
+// so every way of adding them gives the same sums.
 
 #if defined(__AVX512BW__)
 
@@ -19,8 +19,8 @@ KERN_INLINE __m512i add_across_lanes(__m512i v0, __m512i v1, __m512i v2, __m512i
 
 /// sums [256 / group]
 template <int group> KERN_INLINE void group_sums(const std::int8_t* a, const std::int8_t* b, std::int32_t* sums) {
-  const __m512i low = add_across_lanes(pair_products(a, b), pair_products(a + 32, b + 32), pair_products(a + 64, b + 64),
-                                       pair_products(a + 96, b + 96));
+  const __m512i low = add_across_lanes(pair_products(a, b), pair_products(a + 32, b + 32),
+                                       pair_products(a + 64, b + 64), pair_products(a + 96, b + 96));
   const __m512i high = add_across_lanes(pair_products(a + 128, b + 128), pair_products(a + 160, b + 160),
                                         pair_products(a + 192, b + 192), pair_products(a + 224, b + 224));
   // Lanes 0 and 1 of `low` and `high` hold the first 16 codes of each 32, lanes 2 and 3 the others.
@@ -57,10 +57,13 @@ KERN_INLINE __m256i add_across_lanes(__m256i v0, __m256i v1, __m256i v2, __m256i
 /// sums [256 / group]
 template <int group> KERN_INLINE void group_sums(const std::int8_t* a, const std::int8_t* b, std::int32_t* sums) {
   for (int g = 0; g < 256 / group; g += 8, a += 8 * group, b += 8 * group) {
-    const auto one = [&](int i) __attribute__((always_inline)) { return group_products<group>(a + i * group, b + i * group); };
+    const auto one = [&](int i) __attribute__((always_inline)) {
+      return group_products<group>(a + i * group, b + i * group);
+    };
     const __m256i low = add_across_lanes(one(0), one(1), one(2), one(3));
     const __m256i high = add_across_lanes(one(4), one(5), one(6), one(7));
-    const __m256i whole = _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
+    const __m256i whole =
+        _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + g), whole);
   }
 }

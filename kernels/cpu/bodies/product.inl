@@ -37,7 +37,8 @@ KERN_INLINE float product_quantized(const UnpackedRow& row, int columns, const Q
     float s = 0.0f;
     for (int g = 0; g < groups; ++g) s = fused(static_cast<float>(group_sum[g]), row.scales[b * groups + g], s);
     if constexpr (Traits::has_min)
-      s = fused(-static_cast<float>(minimum_sum<Traits>(row.mins + b * groups, sums + b * (block / 16))), row.min_scales[b], s);
+      s = fused(-static_cast<float>(minimum_sum<Traits>(row.mins + b * groups, sums + b * (block / 16))),
+                row.min_scales[b], s);
     result = fused(s, scales[b], result);
   };
   const int whole = columns / 256;

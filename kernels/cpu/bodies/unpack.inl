@@ -1,6 +1,6 @@
-// Rows of quantized blocks -> int8 codes and scales. The codecs of quant/ say what a block means; the formats below have
-// the same in vectors of bytes, because compilers unroll the scalar loops before they would vectorize them (Q4_0 decode:
-// 1.3 tokens/s scalar on a TinyLlama shape). A test holds both to the same codes.
+// Rows of quantized blocks -> int8 codes and scales. The codecs of quant/ say what a block means; the formats below
+// have the same in vectors of bytes, because compilers unroll the scalar loops before they would vectorize them (Q4_0
+// decode: 1.3 tokens/s scalar on a TinyLlama shape). A test holds both to the same codes.
 
 using Bytes16 = std::uint8_t __attribute__((vector_size(16)));
 using Bytes32 = std::uint8_t __attribute__((vector_size(32)));
@@ -56,10 +56,10 @@ KERN_INLINE void unpack_codes(const Q6_K::Block& block, std::int8_t* codes) {
 
 /// Where a row is unpacked to.
 struct UnpackedRow {
-  std::int8_t* codes;  // [columns]
-  float* scales;       // [columns / group]
-  std::int16_t* mins;  // [columns / group]
-  float* min_scales;   // [columns / width]
+  std::int8_t* codes; // [columns]
+  float* scales;      // [columns / group]
+  std::int16_t* mins; // [columns / group]
+  float* min_scales;  // [columns / width]
 };
 
 template <class Traits> KERN_INLINE void unpack_row(const std::byte* bytes, int columns, const UnpackedRow& row) {
@@ -68,8 +68,7 @@ template <class Traits> KERN_INLINE void unpack_row(const std::byte* bytes, int 
   for (int b = 0; b < columns / Traits::width; ++b) {
     if constexpr (Traits::has_min)
       Traits::unpack_scales(blocks[b], row.scales + b * groups, row.mins + b * groups, row.min_scales + b);
-    else
-      Traits::unpack_scales(blocks[b], row.scales + b * groups);
+    else Traits::unpack_scales(blocks[b], row.scales + b * groups);
     unpack_codes(blocks[b], row.codes + b * Traits::width);
   }
 }

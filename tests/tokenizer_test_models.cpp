@@ -1,0 +1,54 @@
+// The tokenizers inside the model fixtures: files written by llama.cpp's converter, ids by the original tokenizers.
+#include <doctest/doctest.h>
+
+#include "model/gguf.h"
+#include "tests/fixtures.h"
+#include "tokenizer/chat_template.h"
+#include "tokenizer/detokenizer.h"
+
+namespace kern {
+
+TEST_CASE("converted files tokenize as the original tokenizers do, and give the same bytes back") {
+  for (const char* name : {"llama-rope3", "llama-tied", "qwen2", "qwen3", "wide-Q8_0"}) {
+    CAPTURE(name);
+    const auto json = nlohmann::json::parse(std::ifstream(test::data_path(std::string("models/") + name + ".json")));
+    const Gguf gguf = Gguf::open(test::data_path(std::string("models/") + name + ".gguf"));
+    const auto tokenizer = Tokenizer::create(gguf.metadata());
+    for (const auto& entry : json.at("texts")) {
+      const auto text = entry.at(0).get<std::string>();
+      CAPTURE(text);
+      // A literal U+2581 stays itself here; the original turns it into a space.
+      if (text.find("\xE2\x96\x81") != std::string::npos && std::string(name).starts_with("qwen") == false) continue;
+      const auto ids = tokenizer->encode(text, {.add_special = false, .parse_special = false});
+      CHECK(ids == entry.at(1).get<std::vector<Token>>());
+      CHECK(tokenizer->decode(ids, false) == text);
+    }
+    CHECK(tokenizer->encode(json.at("prompt_text").get<std::string>(), {.add_special = true, .parse_special = false}) ==
+          json.at("prompt_tokens").get<std::vector<Token>>());
+    std::string bytes;
+    const auto hex = json.at("greedy_bytes").get<std::string>();
+    for (std::size_t i = 0; i < hex.size(); i += 2)
+      bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    Detokenizer detokenizer(*tokenizer, false, false);
+    std::string streamed;
+    for (const Token token : json.at("greedy_tokens").get<std::vector<Token>>()) streamed += detokenizer.push(token);
+    CHECK(streamed + detokenizer.finish() == bytes);
+  }
+}
+
+TEST_CASE("a user's turn gives the ids of transformers' apply_chat_template") {
+  for (const char* name : {"qwen2", "qwen3"}) {
+    const auto json = nlohmann::json::parse(std::ifstream(test::data_path(std::string("models/") + name + ".json")));
+    const Gguf gguf = Gguf::open(test::data_path(std::string("models/") + name + ".gguf"));
+    const auto tokenizer = Tokenizer::create(gguf.metadata());
+    const ChatTemplate chat = read_chat_template(gguf.metadata());
+    REQUIRE(chat.kind == TemplateKind::chatml);
+    const auto& conversation = json.at("chat").at(0);
+    REQUIRE(conversation.at("messages").size() == 1);
+    CHECK(
+        begin_conversation(*tokenizer, chat, {}, conversation.at("messages").at(0).at("content").get<std::string>()) ==
+        conversation.at("tokens").get<std::vector<Token>>());
+  }
+}
+
+} // namespace kern
