@@ -8,7 +8,7 @@ CMAKE   ?= cmake
 WERROR  ?= $(if $(CI),ON,OFF)
 CUDA_ARCHS ?= 80;90a
 
-.PHONY: help build run test bench asan tsan fuzz format tidy cuda clean install-dependencies
+.PHONY: help configure build run test bench asan tsan fuzz format tidy cuda clean install-dependencies
 
 help:
 	@echo "make run      install what is missing, build, and stream an answer"
@@ -26,14 +26,17 @@ help:
 install-dependencies:
 	@scripts/install_dependencies.sh
 
-build: install-dependencies
+configure: install-dependencies
 	@$(CMAKE) -S . -B $(BUILD) -DKERN_WERROR=$(WERROR) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@$(CMAKE) --build $(BUILD) -j $(JOBS)
+
+build: configure
+	@$(CMAKE) --build $(BUILD) -j $(JOBS) --target kern kern_tiny
 
 run: build
 	@scripts/first_run.sh $(BUILD)
 
-test: build
+test: configure
+	@$(CMAKE) --build $(BUILD) -j $(JOBS)
 	@scripts/run_tests.sh $(BUILD)
 
 bench: build
