@@ -7,17 +7,31 @@
 #include <string_view>
 
 #include "quant/float_formats.h"
+#include "quant/iq4_nl.h"
+#include "quant/iq4_xs.h"
+#include "quant/mxfp4.h"
+#include "quant/nvfp4.h"
+#include "quant/q1_0.h"
+#include "quant/q2_0.h"
+#include "quant/q2_k.h"
+#include "quant/q3_k.h"
 #include "quant/q4_0.h"
+#include "quant/q4_1.h"
 #include "quant/q4_k.h"
+#include "quant/q5_0.h"
+#include "quant/q5_1.h"
 #include "quant/q5_k.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
+#include "quant/tq1_0.h"
+#include "quant/tq2_0.h"
 
 namespace kern {
 
 template <class... Traits> struct FormatList {};
 
-using Formats = FormatList<F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K, Q6_K>;
+using Formats = FormatList<F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS,
+                           MXFP4, NVFP4, TQ1_0, TQ2_0, Q1_0, Q2_0>;
 
 namespace detail {
 template <class Visitor, class... Traits> bool visit_format(Format id, Visitor&& visitor, FormatList<Traits...>) {

@@ -1,7 +1,7 @@
 // The twelve bytes in which Q4_K and Q5_K keep eight 6-bit scales and eight 6-bit minimums.
 #pragma once
 
-#include "quant/half.h"
+#include "quant/decode.h"
 
 namespace kern {
 
@@ -32,20 +32,6 @@ KERN_INLINE void unpack_k_header(const Block& block, float* scales, std::int16_t
   for (int g = 0; g < 8; ++g) {
     scales[g] = d * static_cast<float>(scale[g]);
     mins[g] = minimum[g];
-  }
-}
-
-/// out [256]: d * scale * code - dmin * minimum, rounded after every operation
-template <class Traits> KERN_INLINE void decode_k(const typename Traits::Block& block, float* out) {
-  std::int8_t codes[Traits::width];
-  float scales[8];
-  std::int16_t mins[8];
-  float min_scale;
-  Traits::unpack_codes(block, codes);
-  Traits::unpack_scales(block, scales, mins, &min_scale);
-  for (int i = 0; i < Traits::width; ++i) {
-    const int g = i / Traits::group;
-    out[i] = scales[g] * static_cast<float>(codes[i]) - min_scale * static_cast<float>(mins[g]);
   }
 }
 

@@ -1,8 +1,8 @@
 // Q4_0: 32 four-bit codes, offset by 8, that share a binary16 scale. 4.5 bits a weight.
 #pragma once
 
+#include "quant/decode.h"
 #include "quant/format_id.h"
-#include "quant/half.h"
 
 namespace kern {
 
@@ -20,13 +20,7 @@ struct Q4_0 {
   static constexpr bool has_min = false;
 
   /// out [32]
-  KERN_INLINE static void decode(const Block& block, float* out) {
-    const float d = to_float(block.d);
-    for (int i = 0; i < 16; ++i) {
-      out[i] = d * static_cast<float>((block.codes[i] & 15) - 8);
-      out[i + 16] = d * static_cast<float>((block.codes[i] >> 4) - 8);
-    }
-  }
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<Q4_0>(block, out); }
 
   /// codes [32], scales [1]: weight i = scales[0] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {

@@ -22,7 +22,7 @@ struct Q4_K {
   static constexpr bool has_min = true;
 
   /// out [256]
-  KERN_INLINE static void decode(const Block& block, float* out) { decode_k<Q4_K>(block, out); }
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_minimum<Q4_K>(block, out); }
 
   /// codes [256], scales [8], mins [8]: weight i = scales[g] * codes[i] - min_scale * mins[g], g = i / 32
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {

@@ -1,8 +1,8 @@
 // Q6_K: 256 six-bit codes, offset by 32, in sixteen groups of 16, each with a signed byte scale. 6.5625 bits a weight.
 #pragma once
 
+#include "quant/decode.h"
 #include "quant/format_id.h"
-#include "quant/half.h"
 
 namespace kern {
 
@@ -22,13 +22,7 @@ struct Q6_K {
   static constexpr bool has_min = false;
 
   /// out [256]: d * scale * (code - 32), rounded after every operation
-  KERN_INLINE static void decode(const Block& block, float* out) {
-    std::int8_t codes[width];
-    float scales[16];
-    unpack_codes(block, codes);
-    unpack_scales(block, scales);
-    for (int i = 0; i < width; ++i) out[i] = scales[i / group] * static_cast<float>(codes[i]);
-  }
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<Q6_K>(block, out); }
 
   /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {

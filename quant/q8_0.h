@@ -1,8 +1,8 @@
 // Q8_0: 32 signed bytes that share a binary16 scale. 8.5 bits a weight.
 #pragma once
 
+#include "quant/decode.h"
 #include "quant/format_id.h"
-#include "quant/half.h"
 
 namespace kern {
 
@@ -20,10 +20,7 @@ struct Q8_0 {
   static constexpr bool has_min = false;
 
   /// out [32]
-  KERN_INLINE static void decode(const Block& block, float* out) {
-    const float d = to_float(block.d);
-    for (int i = 0; i < width; ++i) out[i] = d * static_cast<float>(block.codes[i]);
-  }
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<Q8_0>(block, out); }
 
   /// codes [32], scales [1]: weight i = scales[0] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {

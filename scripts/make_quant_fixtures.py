@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Write tests/data/quant/<FORMAT>.bin: encoded rows and what they decode to.
 
-The truth is the `gguf` Python package (gguf.quants.dequantize), not our own code. Run by hand; the
+The truth is the `gguf` Python package (gguf.quants.dequantize), or ggml itself where that has no
+decoder, not our own code. Run by hand; the
 files are checked in, so building and testing never needs Python. The seed is fixed: running again
 gives the same bytes.
 
     pip install gguf numpy
-    python scripts/make_quant_fixtures.py
+    python scripts/make_quant_fixtures.py --llama-cpp DIR
 
 Layout of a file, little endian:
 
@@ -37,6 +38,7 @@ decoder gives these values with ==, with or without fma.
 """
 
 import argparse
+import ctypes
 import pathlib
 import struct
 
@@ -51,10 +53,26 @@ FORMATS = [
     ("BF16", None),
     ("Q8_0", [0]),
     ("Q4_0", [0]),
+    ("Q4_1", [0, 2]),
+    ("Q5_0", [0]),
+    ("Q5_1", [0, 2]),
+    ("Q2_K", [80, 82]),
+    ("Q3_K", [108]),
     ("Q4_K", [0, 2]),
     ("Q5_K", [0, 2]),
     ("Q6_K", [208]),
+    ("IQ4_NL", [0]),
+    ("IQ4_XS", [0]),
+    ("MXFP4", []),
+    ("NVFP4", []),
+    ("TQ1_0", [52]),
+    ("TQ2_0", [64]),
+    ("Q1_0", [0]),
+    ("Q2_0", [0]),
 ]
+
+# The package can't decode these; ggml's own C function does.
+BY_GGML = {"Q1_0": "dequantize_row_q1_0", "Q2_0": "dequantize_row_q2_0"}
 
 
 def float_rows(mantissa_bits: int, rng: np.random.Generator) -> np.ndarray:
@@ -100,18 +118,32 @@ def block_rows(type_: GGMLQuantizationType, offsets: list[int], rng: np.random.G
     blocks = rng.integers(0, 256, (ROWS, count, size), dtype=np.uint8)
     blocks[2] = np.where(np.arange(count) % 2, 0xFF, 0x00)[:, None]
     blocks[7] = 0xFF
-    for row in range(ROWS):
+    for row in range(ROWS if offsets else 0):
         scales = scale_row(row, count * len(offsets), rng).reshape(count, len(offsets))
         for i, offset in enumerate(offsets):
             blocks[row, :, offset : offset + 2] = scales[:, i].copy().view(np.uint8).reshape(count, 2)
     return blocks.reshape(ROWS, count * size)
 
 
+def decode_by_ggml(folder: pathlib.Path | None, function: str, encoded: np.ndarray) -> np.ndarray:
+    """Values [ROWS, WEIGHTS] as libggml-base gives them."""
+    if folder is None:
+        raise SystemExit(f"{function} is only in llama.cpp: give --llama-cpp DIR")
+    library = ctypes.CDLL(str(folder / "build" / "bin" / "libggml-base.so"))
+    values = np.zeros((ROWS, WEIGHTS), np.float32)
+    decode = getattr(library, function)
+    decode.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+    decode(encoded.ctypes.data, values.ctypes.data, values.size)
+    return values
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     default = pathlib.Path(__file__).parent.parent / "tests" / "data" / "quant"
     parser.add_argument("--out", type=pathlib.Path, default=default, help="folder to write to")
-    out = parser.parse_args().out
+    parser.add_argument("--llama-cpp", type=pathlib.Path, metavar="DIR", help="built llama.cpp, for Q1_0 and Q2_0")
+    options = parser.parse_args()
+    out = options.out
     out.mkdir(parents=True, exist_ok=True)
 
     for name, offsets in FORMATS:
@@ -121,7 +153,10 @@ def main() -> None:
             encoded = float_rows(10 if name == "F16" else 7, rng).view(np.uint8)
         else:
             encoded = block_rows(type_, offsets, rng)
-        values = quants.dequantize(encoded, type_).astype("<f4")
+        if name in BY_GGML:
+            values = decode_by_ggml(options.llama_cpp, BY_GGML[name], encoded)
+        else:
+            values = quants.dequantize(encoded, type_).astype("<f4")
         assert values.shape == (ROWS, WEIGHTS) and not np.isnan(values).any(), name
         path = out / f"{name}.bin"
         path.write_bytes(

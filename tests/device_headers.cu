@@ -15,9 +15,22 @@ template __global__ void decode_blocks<F16>(const F16::Block*, int, float*);
 template __global__ void decode_blocks<BF16>(const BF16::Block*, int, float*);
 template __global__ void decode_blocks<Q8_0>(const Q8_0::Block*, int, float*);
 template __global__ void decode_blocks<Q4_0>(const Q4_0::Block*, int, float*);
+template __global__ void decode_blocks<Q4_1>(const Q4_1::Block*, int, float*);
+template __global__ void decode_blocks<Q5_0>(const Q5_0::Block*, int, float*);
+template __global__ void decode_blocks<Q5_1>(const Q5_1::Block*, int, float*);
+template __global__ void decode_blocks<Q2_K>(const Q2_K::Block*, int, float*);
+template __global__ void decode_blocks<Q3_K>(const Q3_K::Block*, int, float*);
 template __global__ void decode_blocks<Q4_K>(const Q4_K::Block*, int, float*);
 template __global__ void decode_blocks<Q5_K>(const Q5_K::Block*, int, float*);
 template __global__ void decode_blocks<Q6_K>(const Q6_K::Block*, int, float*);
+template __global__ void decode_blocks<IQ4_NL>(const IQ4_NL::Block*, int, float*);
+template __global__ void decode_blocks<IQ4_XS>(const IQ4_XS::Block*, int, float*);
+template __global__ void decode_blocks<MXFP4>(const MXFP4::Block*, int, float*);
+template __global__ void decode_blocks<NVFP4>(const NVFP4::Block*, int, float*);
+template __global__ void decode_blocks<TQ1_0>(const TQ1_0::Block*, int, float*);
+template __global__ void decode_blocks<TQ2_0>(const TQ2_0::Block*, int, float*);
+template __global__ void decode_blocks<Q1_0>(const Q1_0::Block*, int, float*);
+template __global__ void decode_blocks<Q2_0>(const Q2_0::Block*, int, float*);
 
 __global__ void elementary_functions(const float* x, const double* angle, float* out) {
   const int i = static_cast<int>(threadIdx.x);

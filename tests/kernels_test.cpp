@@ -26,6 +26,9 @@ template <class Traits> std::vector<std::byte> random_row(int columns, unsigned 
   for (int b = 0; b < columns / Traits::width; ++b) {
     if constexpr (requires { blocks[b].d; }) blocks[b].d = ordinary();
     if constexpr (requires { blocks[b].dmin; }) blocks[b].dmin = ordinary();
+    if constexpr (requires { blocks[b].m; }) blocks[b].m = ordinary();
+    if constexpr (requires { blocks[b].exponent; })
+      blocks[b].exponent = static_cast<std::uint8_t>(115 + generator() % 10);
     if constexpr (Traits::id == Format::f32) blocks[b] = std::normal_distribution<float>()(generator);
     if constexpr (Traits::id == Format::f16) blocks[b] = to_half(std::normal_distribution<float>()(generator));
     if constexpr (Traits::id == Format::bf16) blocks[b] = to_bfloat16(std::normal_distribution<float>()(generator));
@@ -62,31 +65,37 @@ float round_block(const float* x, int width, std::int32_t* codes) {
 }
 
 template <class Traits> float quantized_product_by_definition(const std::byte* row, const float* x, int columns) {
-  constexpr int groups = Traits::width / Traits::group;
+  constexpr int rounding = Traits::width == 256 ? 256 : 32;
   const auto* blocks = reinterpret_cast<const typename Traits::Block*>(row);
-  float result = 0.0f;
+  std::vector<std::int32_t> activation(static_cast<std::size_t>(columns));
+  std::vector<std::int8_t> codes(activation.size());
+  std::vector<float> scales(activation.size() / Traits::group), activation_scales, min_scales(activation.size());
+  std::vector<std::int16_t> mins(scales.size());
   for (int b = 0; b < columns / Traits::width; ++b) {
-    std::int32_t activation[Traits::width];
-    const float activation_scale = round_block(x + b * Traits::width, Traits::width, activation);
-    std::int8_t codes[Traits::width];
-    float scales[groups];
-    std::int16_t mins[groups] = {};
-    float min_scale = 0.0f;
-    Traits::unpack_codes(blocks[b], codes);
-    if constexpr (Traits::has_min) Traits::unpack_scales(blocks[b], scales, mins, &min_scale);
-    else Traits::unpack_scales(blocks[b], scales);
+    Traits::unpack_codes(blocks[b], codes.data() + b * Traits::width);
+    const int g = b * Traits::width / Traits::group;
+    if constexpr (Traits::has_min)
+      Traits::unpack_scales(blocks[b], scales.data() + g, mins.data() + g, min_scales.data() + b);
+    else Traits::unpack_scales(blocks[b], scales.data() + g);
+  }
+  for (int i = 0; i < columns; i += rounding)
+    activation_scales.push_back(round_block(x + i, rounding, activation.data() + i));
+  float result = 0.0f;
+  for (int r = 0; r < columns / rounding; ++r) {
     float s = 0.0f;
     std::int64_t minimums = 0;
-    for (int g = 0; g < groups; ++g) {
+    for (int begin = r * rounding; begin < (r + 1) * rounding; begin += Traits::group) {
+      const auto g = static_cast<std::size_t>(begin / Traits::group);
       std::int64_t sum = 0;
-      for (int i = g * Traits::group; i < (g + 1) * Traits::group; ++i) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(begin + Traits::group); ++i) {
         sum += static_cast<std::int64_t>(codes[i]) * activation[i];
         minimums += static_cast<std::int64_t>(mins[g]) * activation[i];
       }
       s = std::fma(static_cast<float>(sum), scales[g], s);
     }
-    if constexpr (Traits::has_min) s = std::fma(-static_cast<float>(minimums), min_scale, s);
-    result = std::fma(s, activation_scale, result);
+    if constexpr (Traits::has_min)
+      s = std::fma(-static_cast<float>(minimums), min_scales[static_cast<std::size_t>(r)], s);
+    result = std::fma(s, activation_scales[static_cast<std::size_t>(r)], result);
   }
   return result;
 }

@@ -51,10 +51,11 @@ const CpuWeight& cpu(const Weight& weight) { return static_cast<const CpuWeight&
 
 std::size_t align_up(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
-/// Activations are rounded in blocks of 32, or of 256 for k-quants; float formats take them as they are.
+/// Activations are rounded in blocks of 32, or of 256 for formats with blocks of 256; float formats take them as they
+/// are.
 int activation_block(Format format) {
   const FormatInfo info = find_format(format).value();
-  return info.is_float ? 0 : info.width;
+  return info.is_float ? 0 : (info.width == 256 ? 256 : 32);
 }
 
 std::size_t quantized_bytes(int tokens, std::int64_t columns, int block) {

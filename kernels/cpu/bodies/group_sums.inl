@@ -1,5 +1,5 @@
-// Exact integer dot products of 256 codes in groups of 16 or 32: the inner loop of every quantized product. Integers,
-// so every way of adding them gives the same sums.
+// Exact integer dot products of 256 codes in groups of 16, 32 or 256: the inner loop of every quantized product.
+// Integers, so every way of adding them gives the same sums.
 
 #if defined(__AVX512BW__)
 
@@ -80,6 +80,13 @@ template <int group> KERN_INLINE void group_sums(const std::int8_t* a, const std
 }
 
 #endif
+
+/// The sum of all 256, for formats with one scale a block.
+template <> KERN_INLINE void group_sums<256>(const std::int8_t* a, const std::int8_t* b, std::int32_t* sums) {
+  std::int32_t parts[8];
+  group_sums<32>(a, b, parts);
+  sums[0] = ((parts[0] + parts[1]) + (parts[2] + parts[3])) + ((parts[4] + parts[5]) + (parts[6] + parts[7]));
+}
 
 /// One group alone, for rows that aren't a multiple of 256.
 template <int group> KERN_INLINE std::int32_t group_sum(const std::int8_t* a, const std::int8_t* b) {

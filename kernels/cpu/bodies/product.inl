@@ -11,11 +11,14 @@ KERN_INLINE UnpackedRow carve_scratch(std::byte* scratch, int columns) {
   return row;
 }
 
-/// Sums of minimum times block sum over one block of a format that has minimums.
+/// Activations are rounded in blocks of 32, or of 256 for formats with blocks of 256.
+template <class Traits> constexpr int rounding_block = Traits::width == 256 ? 256 : 32;
+
+/// Sums of minimum times block sum over one block of activations.
 template <class Traits> KERN_INLINE std::int32_t minimum_sum(const std::int16_t* mins, const std::int16_t* sums) {
   constexpr int per_group = Traits::group / 16;
   std::int32_t total = 0;
-  for (int g = 0; g < Traits::width / Traits::group; ++g) {
+  for (int g = 0; g < rounding_block<Traits> / Traits::group; ++g) {
     std::int32_t sum = 0;
     for (int i = 0; i < per_group; ++i) sum += sums[g * per_group + i];
     total += sum * mins[g];
@@ -26,9 +29,10 @@ template <class Traits> KERN_INLINE std::int32_t minimum_sum(const std::int16_t*
 /// One output of a row with one token, 256 weights at a time.
 template <class Traits>
 KERN_INLINE float product_quantized(const UnpackedRow& row, int columns, const QuantizedRows& x, int token) {
-  constexpr int block = Traits::width; // activations are rounded in blocks of the weights' width
+  constexpr int block = rounding_block<Traits>;
   constexpr int group = Traits::group;
   constexpr int groups = block / group;
+  static_assert(!Traits::has_min || Traits::width == block);
   const std::int8_t* codes = x.codes + static_cast<std::ptrdiff_t>(token) * columns;
   const float* scales = x.scales + static_cast<std::ptrdiff_t>(token) * (columns / block);
   const std::int16_t* sums = x.sums + static_cast<std::ptrdiff_t>(token) * (columns / 16);
@@ -47,9 +51,12 @@ KERN_INLINE float product_quantized(const UnpackedRow& row, int columns, const Q
     group_sums<group>(row.codes + w * 256, codes + w * 256, group_sum);
     for (int b = 0; b < 256 / block; ++b) add_block(w * (256 / block) + b, group_sum + b * groups);
   }
+  // Rows of formats with blocks below 256 may end in a part of that.
   for (int b = whole * (256 / block); b < columns / block; ++b) {
-    const std::int32_t sum = group_sum<group>(row.codes + b * block, codes + b * block);
-    add_block(b, &sum); // only formats of one group a block have rows that aren't a multiple of 256
+    std::int32_t sum[groups];
+    for (int g = 0; g < groups; ++g)
+      sum[g] = group_sum<group>(row.codes + b * block + g * group, codes + b * block + g * group);
+    add_block(b, sum);
   }
   return result;
 }

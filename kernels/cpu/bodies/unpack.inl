@@ -14,17 +14,17 @@ template <class Vector> KERN_INLINE void store_bytes(std::int8_t* to, Vector val
   __builtin_memcpy(to, &value, sizeof value);
 }
 
-KERN_INLINE void unpack_codes(const Q8_0::Block& block, std::int8_t* codes) {
+KERN_INLINE void unpack_vectors(const Q8_0::Block& block, std::int8_t* codes) {
   store_bytes(codes, load_bytes<Bytes32>(block.codes));
 }
 
-KERN_INLINE void unpack_codes(const Q4_0::Block& block, std::int8_t* codes) {
+KERN_INLINE void unpack_vectors(const Q4_0::Block& block, std::int8_t* codes) {
   const auto packed = load_bytes<Bytes16>(block.codes);
   store_bytes(codes, (packed & 15) - 8);
   store_bytes(codes + 16, (packed >> 4) - 8);
 }
 
-KERN_INLINE void unpack_codes(const Q4_K::Block& block, std::int8_t* codes) {
+KERN_INLINE void unpack_vectors(const Q4_K::Block& block, std::int8_t* codes) {
   for (int pair = 0; pair < 4; ++pair) {
     const auto packed = load_bytes<Bytes32>(block.codes + pair * 32);
     store_bytes(codes + pair * 64, packed & 15);
@@ -32,7 +32,7 @@ KERN_INLINE void unpack_codes(const Q4_K::Block& block, std::int8_t* codes) {
   }
 }
 
-KERN_INLINE void unpack_codes(const Q5_K::Block& block, std::int8_t* codes) {
+KERN_INLINE void unpack_vectors(const Q5_K::Block& block, std::int8_t* codes) {
   auto high = load_bytes<Bytes32>(block.high);
   for (int pair = 0; pair < 4; ++pair, high >>= 2) {
     const auto packed = load_bytes<Bytes32>(block.codes + pair * 32);
@@ -41,7 +41,7 @@ KERN_INLINE void unpack_codes(const Q5_K::Block& block, std::int8_t* codes) {
   }
 }
 
-KERN_INLINE void unpack_codes(const Q6_K::Block& block, std::int8_t* codes) {
+KERN_INLINE void unpack_vectors(const Q6_K::Block& block, std::int8_t* codes) {
   for (int run = 0; run < 2; ++run) {
     const auto first = load_bytes<Bytes32>(block.low + run * 64);
     const auto second = load_bytes<Bytes32>(block.low + run * 64 + 32);
@@ -69,6 +69,8 @@ template <class Traits> KERN_INLINE void unpack_row(const std::byte* bytes, int 
     if constexpr (Traits::has_min)
       Traits::unpack_scales(blocks[b], row.scales + b * groups, row.mins + b * groups, row.min_scales + b);
     else Traits::unpack_scales(blocks[b], row.scales + b * groups);
-    unpack_codes(blocks[b], row.codes + b * Traits::width);
+    std::int8_t* codes = row.codes + b * Traits::width;
+    if constexpr (requires { unpack_vectors(blocks[b], codes); }) unpack_vectors(blocks[b], codes);
+    else Traits::unpack_codes(blocks[b], codes);
   }
 }

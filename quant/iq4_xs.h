@@ -1,0 +1,46 @@
+// IQ4_XS: 256 four-bit codes into the table of IQ4_NL in eight groups of 32, each with a 6-bit scale. 4.25 bits a
+// weight.
+#pragma once
+
+#include "quant/code_tables.h"
+#include "quant/format_id.h"
+
+namespace kern {
+
+struct IQ4_XS {
+  struct Block {
+    Half d;                      // scale of the scales
+    std::uint8_t high_scales[2]; // 16 bits: the high two of each group's scale
+    std::uint8_t low_scales[4];  // the low four, two groups a byte
+    std::uint8_t codes[128];     // 16 bytes a group: low nibbles its first 16 weights, high nibbles the others
+  };
+  static_assert(sizeof(Block) == 2 + 2 + 4 + 128);
+  static constexpr Format id = Format::iq4_xs;
+  static constexpr const char* name = "IQ4_XS";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 32;
+  static constexpr bool has_min = false;
+
+  /// out [256]
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ4_XS>(block, out); }
+
+  /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    for (int g = 0; g < 8; ++g)
+      for (int i = 0; i < 16; ++i) {
+        codes[g * 32 + i] = uneven_code(block.codes[g * 16 + i] & 15);
+        codes[g * 32 + 16 + i] = uneven_code(block.codes[g * 16 + i] >> 4);
+      }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    const float d = to_float(block.d);
+    for (int g = 0; g < 8; ++g) {
+      const int low = (block.low_scales[g / 2] >> (4 * (g % 2))) & 15;
+      const int high = (block.high_scales[g / 4] >> (2 * (g % 4))) & 3;
+      scales[g] = d * static_cast<float>((low | (high << 4)) - 32);
+    }
+  }
+};
+
+} // namespace kern

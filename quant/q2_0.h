@@ -1,0 +1,34 @@
+// Q2_0: 64 two-bit codes, offset by 1, that share a binary16 scale. 2.25 bits a weight.
+#pragma once
+
+#include "quant/decode.h"
+#include "quant/format_id.h"
+
+namespace kern {
+
+struct Q2_0 {
+  struct Block {
+    Half d;                 // scale
+    std::uint8_t codes[16]; // four weights a byte, lowest bits first; weight = d * (code - 1)
+  };
+  static_assert(sizeof(Block) == 2 + 16);
+  static constexpr Format id = Format::q2_0;
+  static constexpr const char* name = "Q2_0";
+  static constexpr bool is_float = false;
+  static constexpr int width = 64;
+  static constexpr int group = 32;
+  static constexpr bool has_min = false;
+
+  /// out [64]
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<Q2_0>(block, out); }
+
+  /// codes [64], scales [2], both the same: weight i = scales[i / 32] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    for (int i = 0; i < 64; ++i) codes[i] = static_cast<std::int8_t>(((block.codes[i / 4] >> (2 * (i % 4))) & 3) - 1);
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    for (int g = 0; g < 2; ++g) scales[g] = to_float(block.d);
+  }
+};
+
+} // namespace kern
