@@ -53,6 +53,33 @@ TEST_CASE("missing and unknown parts are refused by name") {
   CHECK(mentions(refusal(byte_level(byte_words(), {""}, "gpt-2")), "tokenizer.ggml.merges"));
 }
 
+TEST_CASE("another pattern than the file's: by a known name, for models that split by patterns") {
+  const auto strange = byte_level(byte_words(), {"1 2"}, "no-such-pattern");
+  CHECK(mentions(refusal(strange), "--pre NAME"));
+  const auto whole = Tokenizer::create(strange.metadata(), "gpt-2");
+  CHECK(whole->encode("12", plain).size() == 2); // "12" is no token, so the merge falls apart
+  Words words = byte_words();
+  words.add("12").add("<s>", 0, test::control);
+  auto digits = byte_level(words, {"1 2"}, "qwen2");
+  digits.number("tokenizer.ggml.bos_token_id", 257);
+  CHECK(Tokenizer::create(digits.metadata())->encode("12", plain).size() == 2);
+  CHECK(Tokenizer::create(digits.metadata(), "gpt-4o")->encode("12", plain).size() == 1);
+  CHECK_FALSE(Tokenizer::create(digits.metadata())->special().add_bos);
+  CHECK(Tokenizer::create(digits.metadata(), "tekken")->special().add_bos);
+  const auto usage = [](const MetadataBuilder& builder, std::string_view name) {
+    try {
+      Tokenizer::create(builder.metadata(), name);
+    } catch (const Error& error) {
+      CHECK(error.code() == ExitCode::usage);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(mentions(usage(digits, "gpt-5"), "\"gpt-5\""));
+  CHECK(mentions(usage(digits, "gpt-5"), "deepseek-v3"));
+  CHECK(mentions(usage(sentencepiece(sentencepiece_words()), "qwen2"), "leave --pre out"));
+}
+
 TEST_CASE("arrays of different lengths are refused") {
   Words words = sentencepiece_words();
   words.scores.pop_back();

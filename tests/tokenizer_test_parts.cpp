@@ -1,4 +1,5 @@
-// The parts below the tokenizers: UTF-8, the byte alphabet, merging, matching special tokens, splitting into words.
+// The parts below the tokenizers: UTF-8, the byte alphabet, merging, matching
+// special tokens, splitting into words.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -92,7 +93,8 @@ TEST_CASE("merging with a heap equals looking at every pair") {
   std::mt19937 random(1);
   Merger merger;
   for (int round = 0; round < 2000; ++round) {
-    // Any table goes, also ones no training would give: equal ranks, merges of merges that come first.
+    // Any table goes, also ones no training would give: equal ranks, merges of
+    // merges that come first.
     const std::size_t symbols = 2 + random() % 6;
     std::vector<std::vector<Merge>> table(symbols, std::vector<Merge>(symbols));
     for (auto& row : table)
@@ -117,7 +119,8 @@ TEST_CASE("merging with a heap equals looking at every pair") {
   }
 }
 
-TEST_CASE("special tokens: leftmost, then longest, then last; plain text only where they are for any text") {
+TEST_CASE("special tokens: leftmost, then longest, then last; plain text only "
+          "where they are for any text") {
   const SpecialMatcher matcher({{"<a>", 1, false, false},
                                 {"<a><b>", 2, false, false},
                                 {"<tool>", 3, true, false},
@@ -160,30 +163,65 @@ std::string from_hex(const std::string& hex) {
 }
 
 TEST_CASE("words are those of Hugging Face's tokenizers") {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "data/tokenizer/words.txt";
-  std::ifstream in(path);
-  REQUIRE_MESSAGE(in, path.string());
-  int cases = 0;
-  for (std::string line; std::getline(in, line); ++cases) {
-    std::istringstream fields(line);
-    std::string name;
-    std::string text;
-    fields >> name >> text;
-    text = from_hex(text);
-    CAPTURE(line);
-    const PretokenizerRule* rule = find_pretokenizer_rule(name);
-    REQUIRE(rule);
-    std::size_t from = 0;
-    for (const std::size_t to : Pretokenizer(*rule).split(text)) {
-      std::string word;
-      fields >> word;
-      CHECK(text.substr(from, to - from) == from_hex(word));
-      from = to;
+  for (const char* name_of_file : {"words.txt", "patterns.txt"}) {
+    const auto path = std::filesystem::path(__FILE__).parent_path() / "data/tokenizer" / name_of_file;
+    std::ifstream in(path);
+    REQUIRE_MESSAGE(in, path.string());
+    int cases = 0;
+    for (std::string line; std::getline(in, line); ++cases) {
+      std::istringstream fields(line);
+      std::string name;
+      std::string text;
+      fields >> name >> text;
+      text = from_hex(text);
+      CAPTURE(line);
+      const PretokenizerRule* rule = find_pretokenizer_rule(name);
+      REQUIRE(rule);
+      std::size_t from = 0;
+      for (const std::size_t to : Pretokenizer(*rule).split(text)) {
+        std::string word;
+        fields >> word;
+        CHECK(text.substr(from, to - from) == from_hex(word));
+        from = to;
+      }
+      CHECK(from == text.size());
+      CHECK((fields >> std::ws).eof());
     }
-    CHECK(from == text.size());
-    CHECK((fields >> std::ws).eof());
+    CHECK(cases > 300);
   }
-  CHECK(cases > 300);
+}
+
+TEST_CASE("what goes with a pattern's name") {
+  const auto rule = [](std::string_view name) { return *find_pretokenizer_rule(name); };
+  CHECK(rule("chatglm-bpe").patterns.data() == rule("glm4").patterns.data());
+  CHECK(rule("glm4").whole_words_first);
+  CHECK_FALSE(rule("glm4").add_bos);
+  CHECK_FALSE(rule("chatglm-bpe").whole_words_first);
+  CHECK(rule("tekken").whole_words_first);
+  CHECK(rule("tekken").add_bos);
+  CHECK(rule("youtu").whole_words_first);
+  CHECK(rule("minicpm5").whole_words_first);
+  CHECK(rule("granite-embed-multi-97m").whole_words_first);
+  CHECK(rule("granite-embed-multi-97m").patterns.data() == rule("llama4").patterns.data());
+  CHECK_FALSE(rule("gpt-4o").add_bos);
+  CHECK(rule("chameleon").add_bos);
+  CHECK(find_pretokenizer_rule("joyai-llm") == find_pretokenizer_rule("deepseek-v3"));
+  CHECK(find_pretokenizer_rule("minimax-m2") == find_pretokenizer_rule("gpt-4o"));
+}
+
+TEST_CASE("digits in threes from the right, however many") {
+  const std::string digits(100'001, '7');
+  for (const char* name : {"afmoe", "superbpe", "tiny_aya"}) {
+    CAPTURE(name);
+    const auto ends = Pretokenizer(*find_pretokenizer_rule(name)).split("x" + digits);
+    REQUIRE(ends.size() == 1 + 33'334);
+    CHECK(ends[0] == 1);
+    CHECK(ends[1] == 3);
+    CHECK(ends[2] == 6);
+  }
+  // Where a letter follows, Tiny Aya counts from the left.
+  CHECK(Pretokenizer(*find_pretokenizer_rule("tiny_aya")).split("1234a") == std::vector<std::size_t>{3, 4, 5});
+  CHECK(Pretokenizer(*find_pretokenizer_rule("tiny_aya")).split("1234 a") == std::vector<std::size_t>{1, 4, 6});
 }
 
 TEST_CASE("words: aliases, the pattern of old files, unknown names") {
@@ -198,7 +236,12 @@ TEST_CASE("words: aliases, the pattern of old files, unknown names") {
 }
 
 TEST_CASE("long runs are split without overflow") {
-  for (const char* name : {"gpt-2", "llama-bpe", "qwen2", "starcoder", "deepseek-coder", "default"}) {
+  for (const char* name :
+       {"gpt-2",       "llama-bpe", "qwen2",      "starcoder",  "deepseek-coder", "default",    "deepseek-llm",
+        "deepseek-v3", "falcon",    "tekken",     "gpt-4o",     "qwen35",         "kimi-k2",    "bloom",
+        "viking",      "superbpe",  "bailingmoe", "seed-coder", "afmoe",          "exaone-moe", "tiny_aya",
+        "youtu",       "spark2_5",  "jais-2",     "minicpm5",   "ufakzeka",       "laguna",     "chameleon"}) {
+    CAPTURE(name);
     const Pretokenizer splitter(*find_pretokenizer_rule(name));
     for (const std::string unit : {"a", " ", "7", "\n", ".", "\xF0\x9F\xA6\x99", " \n", "\xE4\xBD\xA0"}) {
       std::string text;

@@ -12,12 +12,12 @@ namespace {
 constexpr std::string_view key_pre = "tokenizer.ggml.pre";
 constexpr std::string_view key_merges = "tokenizer.ggml.merges";
 
-const PretokenizerRule& rule_of(const Metadata& metadata) {
-  const std::string_view name = metadata.get_string_or(key_pre, "default");
+const PretokenizerRule& rule_of(const Metadata& metadata, std::string_view pre_override) {
+  const std::string_view name = pre_override.empty() ? metadata.get_string_or(key_pre, "default") : pre_override;
   if (const PretokenizerRule* rule = find_pretokenizer_rule(name)) return *rule;
   metadata.fail(key_pre,
-                fmt::format("found {}, a way of splitting text that kern doesn't know, expected one of {}; use "
-                            "another model or a newer kern",
+                fmt::format("found {}, a way of splitting text that kern doesn't know, expected one of {}; use a newer "
+                            "kern, or name the one that the model was trained with by --pre NAME",
                             describe(*metadata.find(key_pre)), pretokenizer_names()));
 }
 
@@ -45,7 +45,8 @@ void MergeTable::insert(std::int32_t left, std::int32_t right, Merge merge) {
   if (slot.merge.rank == Merge::none) slot = Slot{key(left, right), merge};
 }
 
-BpeTokenizer::BpeTokenizer(const Metadata& metadata) : BpeTokenizer(metadata, rule_of(metadata)) {}
+BpeTokenizer::BpeTokenizer(const Metadata& metadata, std::string_view pre_override)
+    : BpeTokenizer(metadata, rule_of(metadata, pre_override)) {}
 
 BpeTokenizer::BpeTokenizer(const Metadata& metadata, const PretokenizerRule& rule)
     : VocabularyTokenizer(metadata, SpecialDefaults{{}, {}, {}, rule.add_bos}, false), pretokenizer_(rule),

@@ -43,7 +43,8 @@ private:
 /// that end there. (Other programs replace such bytes or refuse them.)
 class BpeTokenizer final : public VocabularyTokenizer {
 public:
-  explicit BpeTokenizer(const Metadata& metadata);
+  /// With the pattern of a known name instead of the file's, where `pre_override` isn't empty.
+  explicit BpeTokenizer(const Metadata& metadata, std::string_view pre_override = {});
 
 private:
   BpeTokenizer(const Metadata& metadata, const PretokenizerRule& rule);

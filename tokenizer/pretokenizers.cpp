@@ -7,61 +7,11 @@
 #include <pcre2.h>
 
 #include "model/error.h"
+#include "tokenizer/pretokenizer_rules.h"
 
 namespace kern {
 
 namespace {
-
-// The patterns are those of the models' own tokenizer.json (or of the program that trained them), quoted in
-// ggml-org/llama.cpp src/llama-vocab.cpp, which is also the source of the names and of what goes with them.
-
-// openai/gpt-2 src/encoder.py
-#define GPT2_WORDS R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"
-// What follows a digit rule in tokenizers derived from OpenAI's cl100k_base
-#define CL100K_BEFORE_DIGITS R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)"
-#define CL100K_AFTER_DIGITS R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
-
-constexpr std::string_view gpt2_names[] = {
-    "gpt-2",  "phi-2",       "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0",
-    "mellum", "modern-bert", "exaone4", "mpt",     "olmo",     "jais",       "trillion",   "granite-docling"};
-constexpr std::string_view gpt2_patterns[] = {GPT2_WORDS};
-
-constexpr std::string_view llama3_names[] = {"llama-bpe", "llama3",   "llama-v3", "falcon3",     "falcon-h1",
-                                             "pixtral",   "midm-2.0", "lfm2",     "jina-v5-nano"};
-constexpr std::string_view llama3_plain_names[] = {"dbrx", "smaug-bpe", "chatglm-bpe"};
-constexpr std::string_view llama3_patterns[] = {CL100K_BEFORE_DIGITS R"(\p{N}{1,3})" CL100K_AFTER_DIGITS};
-
-constexpr std::string_view qwen2_names[] = {"qwen2",     "deepseek-r1-qwen", "kormo",      "f2llmv2", "megrez",
-                                            "stablelm2", "hunyuan",          "solar-open", "grok-2"};
-constexpr std::string_view qwen2_patterns[] = {CL100K_BEFORE_DIGITS R"(\p{N})" CL100K_AFTER_DIGITS};
-
-constexpr std::string_view deepseek_coder_names[] = {"deepseek-coder"};
-constexpr std::string_view deepseek_coder_patterns[] = {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
-                                                        R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)",
-                                                        R"(\p{N})"};
-
-constexpr std::string_view starcoder_names[] = {"starcoder", "smollm", "refact",     "command-r",
-                                                "codeshell", "exaone", "minerva-7b", "mellum2"};
-constexpr std::string_view starcoder_patterns[] = {R"(\p{N})", GPT2_WORDS};
-
-// llama.cpp's choice for files of before `tokenizer.ggml.pre`
-constexpr std::string_view default_names[] = {"default"};
-constexpr std::string_view default_patterns[] = {R"([\p{P}\$\+<=>\^~\|]+)", GPT2_WORDS, R"(\p{N}+)",
-                                                 R"([0-9][0-9][0-9])"};
-
-#undef GPT2_WORDS
-#undef CL100K_BEFORE_DIGITS
-#undef CL100K_AFTER_DIGITS
-
-constexpr PretokenizerRule rules[] = {
-    {gpt2_names, gpt2_patterns, false, false},
-    {llama3_names, llama3_patterns, true, true},
-    {llama3_plain_names, llama3_patterns, false, false},
-    {qwen2_names, qwen2_patterns, false, false},
-    {deepseek_coder_names, deepseek_coder_patterns, false, false},
-    {starcoder_names, starcoder_patterns, false, false},
-    {default_names, default_patterns, false, false},
-};
 
 /// Spells out \s and \S as Unicode's White_Space (PropList.txt), which is what the tokenizers' own regex engines mean;
 /// PCRE2 would add U+180E.
@@ -107,7 +57,7 @@ struct FreeMatch {
 } // namespace
 
 const PretokenizerRule* find_pretokenizer_rule(std::string_view name) {
-  for (const PretokenizerRule& rule : rules)
+  for (const PretokenizerRule& rule : pretokenizer_rules)
     for (const std::string_view known : rule.names)
       if (known == name) return &rule;
   return nullptr;
@@ -115,7 +65,7 @@ const PretokenizerRule* find_pretokenizer_rule(std::string_view name) {
 
 std::string pretokenizer_names() {
   std::string names;
-  for (const PretokenizerRule& rule : rules)
+  for (const PretokenizerRule& rule : pretokenizer_rules)
     for (const std::string_view name : rule.names) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
   return names;
 }

@@ -4,20 +4,35 @@
 
 #include <fmt/format.h>
 
+#include "model/error.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/pretokenizers.h"
+#include "tokenizer/rwkv.h"
 #include "tokenizer/sentencepiece.h"
+#include "tokenizer/unigram.h"
 
 namespace kern {
 
-std::unique_ptr<Tokenizer> Tokenizer::create(const Metadata& metadata) {
+std::unique_ptr<Tokenizer> Tokenizer::create(const Metadata& metadata, std::string_view pre_override) {
   constexpr std::string_view key = "tokenizer.ggml.model";
+  if (!pre_override.empty() && !find_pretokenizer_rule(pre_override))
+    throw Error(ExitCode::usage, fmt::format("--pre: found \"{}\", a way of splitting text that kern doesn't know, "
+                                             "expected one of {}",
+                                             pre_override, pretokenizer_names()));
   const std::string_view model = metadata.get_string(key);
+  if (model == "gpt2") return std::make_unique<BpeTokenizer>(metadata, pre_override);
+  if (!pre_override.empty())
+    throw Error(ExitCode::usage,
+                fmt::format("--pre: {}: the model's tokenizer is {}, expected \"gpt2\": no other splits "
+                            "text by a pattern; leave --pre out",
+                            metadata.source(), describe(*metadata.find(key))));
   if (model == "llama") return std::make_unique<SentencePieceTokenizer>(metadata);
-  if (model == "gpt2") return std::make_unique<BpeTokenizer>(metadata);
-  metadata.fail(key,
-                fmt::format("found {}, which kern doesn't know, expected \"llama\" (SentencePiece BPE) or \"gpt2\" "
-                            "(byte-level BPE); use a model with one of these",
-                            describe(*metadata.find(key))));
+  if (model == "t5") return std::make_unique<UnigramTokenizer>(metadata);
+  if (model == "rwkv") return std::make_unique<RwkvTokenizer>(metadata);
+  metadata.fail(
+      key, fmt::format("found {}, which kern doesn't know, expected \"llama\" (SentencePiece BPE), \"gpt2\" "
+                       "(byte-level BPE), \"t5\" (SentencePiece unigram) or \"rwkv\"; use a model with one of these",
+                       describe(*metadata.find(key))));
 }
 
 std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {

@@ -54,8 +54,10 @@ public:
   virtual ~Tokenizer() = default;
 
   /// The tokenizer a GGUF file describes. Throws Error(model) naming key, found and expected where the description is
-  /// incomplete, inconsistent, or of a kind or pre-tokenizer pattern that kern doesn't know.
-  static std::unique_ptr<Tokenizer> create(const Metadata& metadata);
+  /// incomplete, inconsistent, or of a kind or pre-tokenizer pattern that kern doesn't know. `pre_override`: the
+  /// pattern to take whatever the file says, and what goes with it; throws Error(usage) where the name is not known or
+  /// the model splits by no pattern.
+  static std::unique_ptr<Tokenizer> create(const Metadata& metadata, std::string_view pre_override = {});
 
   /// Ids of a text of any bytes (invalid UTF-8 included). BOS and EOS are added exactly once: not where the text, with
   /// parse_special, starts or ends with it already. Tokens of type user_defined are recognised with and without

@@ -18,6 +18,7 @@ struct SpecialDefaults {
   std::optional<Token> eos;
   std::optional<Token> unknown;
   bool add_bos = false;
+  bool add_eos = false;
 };
 
 /// The list of tokens, copied out of the file.
