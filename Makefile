@@ -14,7 +14,7 @@ help:
 	@echo "make run      install what is missing, build, and stream an answer"
 	@echo "make test     build and run all tests"
 	@echo "make build    build only: $(BUILD)/kern"
-	@echo "make bench    time prefill and decode (MODEL=file.gguf, else the tiny built-in one)"
+	@echo "make bench    time prefill and decode (MODEL=file.gguf, else the demo model)"
 	@echo "make asan     the tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make tsan     the tests under ThreadSanitizer"
 	@echo "make fuzz     the fuzz targets (FUZZ_SECONDS=60 each; needs clang)"
@@ -30,7 +30,7 @@ configure: install-dependencies
 	@$(CMAKE) -S . -B $(BUILD) -DKERN_WERROR=$(WERROR) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 
 build: configure
-	@$(CMAKE) --build $(BUILD) -j $(JOBS) --target kern kern_tiny
+	@$(CMAKE) --build $(BUILD) -j $(JOBS) --target kern
 
 run: build
 	@scripts/first_run.sh $(BUILD)

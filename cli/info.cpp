@@ -267,7 +267,7 @@ int info_command(std::vector<std::string> arguments) {
   if (!parse_flags(app, std::move(arguments))) return 0;
   if (!positional.empty()) flags.model.path = positional;
 
-  const Gguf gguf = Gguf::open(model_path(flags.model));
+  const Gguf gguf = open_model(flags.model);
   ModelSpec spec;
   std::string obstacle;                 // what keeps kern from running it; it can be looked at all the same
   std::unique_ptr<Tokenizer> tokenizer; // part of what a run keeps in memory
@@ -275,7 +275,7 @@ int info_command(std::vector<std::string> arguments) {
     if (gguf.tensors().empty())
       throw Error(ExitCode::model, fmt::format("{}: holds no tensors, only a vocabulary", gguf.name()));
     spec = read_spec(gguf);
-    if (flags.plan) tokenizer = Tokenizer::create(gguf.metadata());
+    if (flags.plan) tokenizer = Tokenizer::create(gguf.metadata(), flags.model.pretokenizer);
   } catch (const Error& error) {
     if (flags.plan) throw;
     obstacle = error.what();

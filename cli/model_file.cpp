@@ -7,16 +7,19 @@
 
 #include <fmt/format.h>
 
+#include "cli/demo_model.h"
 #include "cli/output.h"
 #include "model/error.h"
 
 namespace kern {
 
-std::string model_path(const ModelFlags& flags) {
-  if (!flags.path.empty()) return flags.path;
+Gguf open_model(const ModelFlags& flags) {
+  if (!flags.path.empty()) return Gguf::open(flags.path);
   const char* path = std::getenv("KERN_MODEL");
-  if (path && *path) return path;
-  throw Error(ExitCode::usage, "no model; give one with -m FILE or set KERN_MODEL");
+  if (path && *path) return Gguf::open(path);
+  if (!flags.quiet)
+    write_notice("kern: no model given with -m or KERN_MODEL; this is the small demo model inside kern\n");
+  return Gguf::parse(demo_model(), "the built-in demo model");
 }
 
 std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags) {

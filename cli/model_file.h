@@ -10,8 +10,9 @@
 
 namespace kern {
 
-/// -m, else $KERN_MODEL. Throws Error(usage) where neither is given.
-std::string model_path(const ModelFlags& flags);
+/// The file of -m, else of $KERN_MODEL, else the demo model inside the executable, with a notice on standard error
+/// unless `quiet` is asked for. Throws Error(model).
+Gguf open_model(const ModelFlags& flags);
 
 /// The backend the flags ask for; says on standard error where they ask for a GPU. Throws Error(usage) for a wrong
 /// $KERN_CPU.

@@ -67,7 +67,9 @@ const std::map<std::string, Format> cache_formats = {{"f16", Format::f16}, {"f32
 } // namespace
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("-m,--model", flags.path, "GGUF model file, or the first part of a split one (default: $KERN_MODEL)")
+  app.add_option("-m,--model", flags.path,
+                 "GGUF model file, or the first part of a split one (default: $KERN_MODEL, else the small demo model "
+                 "inside kern)")
       ->type_name("FILE");
   app.add_option("-t,--threads", flags.threads, "threads (default: all this process may use)")
       ->type_name("N")
@@ -80,6 +82,9 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
         return number || text == "auto" || text == "all" || text == "-1" ? std::string()
                                                                          : "expected a number, auto or all";
       });
+  app.add_option("--pre", flags.pretokenizer,
+                 "split text by this pre-tokenizer pattern instead of the one the file names")
+      ->type_name("NAME");
   app.add_flag("-q,--quiet", flags.quiet, "no timings and notices on standard error");
 }
 

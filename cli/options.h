@@ -17,6 +17,7 @@ struct ModelFlags {
   int threads = 0;                 // -t; 0: all this process may use
   std::string gpu_layers = "auto"; // -ngl
   bool quiet = false;              // -q
+  std::string pretokenizer;        // --pre; empty: as the file says
 };
 
 struct ContextFlags {

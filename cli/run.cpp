@@ -108,9 +108,9 @@ struct Loaded {
 };
 
 Loaded load_headers(const ModelFlags& flags) {
-  Loaded loaded{Gguf::open(model_path(flags)), nullptr, {}, nullptr};
+  Loaded loaded{open_model(flags), nullptr, {}, nullptr};
   loaded.spec = read_spec(loaded.gguf);
-  loaded.tokenizer = Tokenizer::create(loaded.gguf.metadata());
+  loaded.tokenizer = Tokenizer::create(loaded.gguf.metadata(), flags.pretokenizer);
   check_vocabulary(loaded.gguf, loaded.spec, *loaded.tokenizer);
   loaded.backend = make_backend(flags);
   return loaded;
@@ -227,7 +227,6 @@ int run_command(std::vector<std::string> arguments) {
   add_context_flags(app, flags.context);
   add_generation_flags(app, flags.generation);
   if (!parse_flags(app, std::move(arguments))) return 0;
-  static_cast<void>(model_path(flags.model)); // before waiting for input
   const std::string prompt = read_prompt(flags.prompt, flags.model.quiet);
   return run_model(flags, Clock::now(), prompt);
 }

@@ -91,10 +91,9 @@ int tokenize_command(std::vector<std::string> arguments) {
   app.add_flag("--json", flags.json, "print a JSON array of {id, text}");
   if (!parse_flags(app, std::move(arguments))) return 0;
 
-  const std::string path = model_path(flags.model);
   const std::string input = read_prompt(flags.prompt, flags.model.quiet);
-  const Gguf gguf = Gguf::open(path);
-  const auto tokenizer = Tokenizer::create(gguf.metadata());
+  const Gguf gguf = open_model(flags.model);
+  const auto tokenizer = Tokenizer::create(gguf.metadata(), flags.model.pretokenizer);
   if (flags.decode) {
     const std::vector<Token> tokens = parse_ids(input, tokenizer->vocab_size());
     // BOS at the front is no part of the text, but what follows it begins one.

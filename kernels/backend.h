@@ -5,8 +5,8 @@
 // primitives and must equal it bit for bit: fusing saves passes over memory, never changes a result.
 //
 // Canonical arithmetic (the same for every backend that promises the CPU's bits):
-//   quantized product   activations are rounded to int8 per block of 32 (256 where the weights' is 256): scale = max|x| /
-//   127,
+//   quantized product   activations are rounded to int8 per block of 32 (256 where the weights' is 256): scale = max|x|
+//   / 127,
 //                       code = round_even(x * (127 / max|x|)). Per activation block s = 0; for each group of weights
 //                       that share a scale, in k order: s = fma(float(exact integer sum), weight scale, s); formats
 //                       with minimums then s = fma(-float(exact sum of minimum * block sum), scale of minimums, s);

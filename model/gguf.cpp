@@ -90,8 +90,8 @@ MetadataArray read_array(Cursor& cursor, std::string_view key, std::span<const s
   } else {
     const std::uint64_t least = array.type == MetadataType::string ? 8 : 12; // a length; a type and a length
     if (array.count > cursor.left() / least)
-      cursor.fail(fmt::format("key '{}' claims {} elements of type {}, but only {} bytes follow; the file is damaged", key,
-                              array.count, type_name(array.type), cursor.left()));
+      cursor.fail(fmt::format("key '{}' claims {} elements of type {}, but only {} bytes follow; the file is damaged",
+                              key, array.count, type_name(array.type), cursor.left()));
     // Checked as it is walked: the first element that isn't there ends it.
     for (std::uint64_t i = 0; i < array.count; ++i) {
       if (array.type == MetadataType::string) cursor.text(key);

@@ -83,12 +83,16 @@ void GgufWriter::add(std::string_view key, const MetadataValue& value) {
 
 void GgufWriter::add_tensor(std::string name, Format format, std::vector<std::uint64_t> shape,
                             std::span<const std::byte> data) {
+  add_tensor(std::move(name), format, std::move(shape), [data](const Sink& sink) { sink(data); });
+  assert(data.size() == tensors_.back().bytes);
+}
+
+void GgufWriter::add_tensor(std::string name, Format format, std::vector<std::uint64_t> shape,
+                            std::function<void(const Sink&)> produce) {
   assert(!shape.empty() && shape.size() <= 4);
-  std::uint64_t rows = 1;
-  for (std::size_t i = 1; i < shape.size(); ++i) rows *= shape[i];
-  assert(data.size() == rows * row_bytes(format, shape[0]));
-  static_cast<void>(rows);
-  tensors_.push_back({std::move(name), format, std::move(shape), data});
+  std::uint64_t bytes = row_bytes(format, shape[0]);
+  for (std::size_t i = 1; i < shape.size(); ++i) bytes *= shape[i];
+  tensors_.push_back({std::move(name), format, std::move(shape), bytes, std::move(produce)});
 }
 
 void GgufWriter::emit(const Sink& sink) const {
@@ -105,14 +109,19 @@ void GgufWriter::emit(const Sink& sink) const {
     for (const std::uint64_t size : tensor.shape) append(header, size);
     append(header, static_cast<std::uint32_t>(tensor.format));
     append(header, offset);
-    offset += tensor.data.size() + padding_after(tensor.data.size());
+    offset += tensor.bytes + padding_after(tensor.bytes);
   }
   header.resize(header.size() + padding_after(header.size()));
   sink(header);
   const std::byte zeros[alignment] = {};
   for (const Tensor& tensor : tensors_) {
-    sink(tensor.data);
-    sink(std::span(zeros).first(padding_after(tensor.data.size())));
+    std::uint64_t written = 0;
+    tensor.produce([&](std::span<const std::byte> part) {
+      written += part.size();
+      sink(part);
+    });
+    assert(written == tensor.bytes);
+    sink(std::span(zeros).first(padding_after(tensor.bytes)));
   }
 }
 

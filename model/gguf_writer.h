@@ -39,6 +39,12 @@ public:
   /// shape: fastest dimension first, [columns, rows, ...]. `data` must have the bytes that shape and format need.
   void add_tensor(std::string name, Format format, std::vector<std::uint64_t> shape, std::span<const std::byte> data);
 
+  /// The same for data made as it is written: `produce` hands all its bytes, in order, to the sink it is given. Called
+  /// once for every write() or bytes().
+  using Sink = std::function<void(std::span<const std::byte>)>;
+  void add_tensor(std::string name, Format format, std::vector<std::uint64_t> shape,
+                  std::function<void(const Sink&)> produce);
+
   /// Writes a file that is whole or absent. Throws Error(output).
   void write(const std::filesystem::path& path) const;
   /// The same in memory.
@@ -49,9 +55,9 @@ private:
     std::string name;
     Format format;
     std::vector<std::uint64_t> shape;
-    std::span<const std::byte> data;
+    std::uint64_t bytes;
+    std::function<void(const Sink&)> produce;
   };
-  using Sink = std::function<void(std::span<const std::byte>)>;
 
   template <class T> void scalar(std::string_view key, MetadataType type, T value) {
     begin(key, type);

@@ -1,6 +1,7 @@
 """Train kern's demo model and write it as a GGUF file.
 
-    python scripts/train_demo.py --out demo/demo.gguf [--minutes 50] [--threads 2] [--work DIR]
+    python scripts/train_demo.py --out demo/demo.gguf [--minutes 50] [--threads 2] [--compile] [--work DIR]
+    python scripts/train_demo.py --out demo/demo.gguf --resume CHECKPOINT [--questions 0.75] [--lr 1e-3] [--minutes 5]
     python scripts/train_demo.py --out demo/demo.gguf --export CHECKPOINT
 
 Needs Python 3.10 or newer with torch, tokenizers, numpy and gguf.  A CPU is enough; bfloat16 is used where --dtype says so
@@ -11,7 +12,8 @@ trains a Llama-shaped model (dim 256, 6 layers, 4 heads of 64, 2 key/value heads
 AdamW on the assistant's turns and the plain stories, and exports it in Q8_0 with norms in F32.  Documents of similar length
 share a microbatch and are never mixed in one sequence, so that every document begins at position 0 as it does in use.
 The learning rate follows a cosine over --minutes of wall time, or over --steps for a run that does not depend on the clock.
-A checkpoint goes to the work directory every few minutes; --export writes the GGUF file from one.
+A checkpoint goes to the work directory every few minutes; --export writes the GGUF file from one, and --resume trains on
+from one with a fresh optimizer (text of another --seed, and with --questions a larger share of short answers).
 """
 
 import argparse
@@ -42,11 +44,11 @@ TEMPLATE = ("{% for message in messages %}{{ '<|im_start|>' + message['role'] + 
 
 
 # ---- text and vocabulary ----
-def examples(seed, count, held_out):
+def examples(seed, count, held_out, questions=0.0):
     rng = random.Random(seed)
     out = []
     while len(out) < count:
-        msgs, plain, key = text.example(rng)
+        msgs, plain, key = text.example(rng, questions)
         if bool(key and text.held_out(key)) == held_out:
             out.append((msgs, plain))
     return out
@@ -90,13 +92,13 @@ def encode(tok, docs):
 
 
 def _chunk(job):
-    path, seed, count, held_out = job
-    return list(encode(Tokenizer.from_file(path), examples(seed, count, held_out)))
+    path, seed, count, held_out, questions = job
+    return list(encode(Tokenizer.from_file(path), examples(seed, count, held_out, questions)))
 
 
-def corpus(path, seed, count, held_out, workers):
+def corpus(path, seed, count, held_out, workers, questions=0.0):
     size = 4000
-    jobs = [(path, seed * 1000003 + i, min(size, count - i * size), held_out) for i in range((count + size - 1) // size)]
+    jobs = [(path, seed * 1000003 + i, min(size, count - i * size), held_out, questions) for i in range((count + size - 1) // size)]
     with multiprocessing.get_context("fork").Pool(workers) as pool:
         return [d for part in pool.map(_chunk, jobs, chunksize=1) for d in part]
 
@@ -252,12 +254,21 @@ def train(args):
     os.makedirs(args.work, exist_ok=True)
     vocabulary = os.path.join(args.work, "tokenizer.json")
     began = time.time()
-    train_vocabulary(vocabulary, args.seed)
-    docs = corpus(vocabulary, args.seed, args.examples, False, args.threads)
-    held = corpus(vocabulary, args.seed + 1, 3000, True, args.threads)
+    before = dict(steps=0, tokens=0, seconds=0, examples=0)
+    if args.resume:
+        earlier = torch.load(args.resume, map_location="cpu", weights_only=False)
+        before = earlier["record"]
+        with open(vocabulary, "w") as f:
+            json.dump(before["vocabulary"], f)
+    else:
+        train_vocabulary(vocabulary, args.seed)
+    docs = corpus(vocabulary, args.seed, args.examples, False, args.threads, args.questions)
+    held = corpus(vocabulary, args.seed + 1, 1000, True, args.threads)
     size = sum(len(t) for t, _ in docs)
     print(f"text: {len(docs)} documents, {size} tokens, {time.time() - began:.0f} s", flush=True)
     model = Demo()
+    if args.resume:
+        model.load_state_dict(earlier["model"])
     print("weights:", sum(p.numel() for p in model.parameters()), flush=True)
     flat = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
     weights = torch.empty(len(flat), dtype=getattr(torch, args.dtype)).share_memory_()
@@ -275,7 +286,7 @@ def train(args):
     vectors = [p for p in model.parameters() if p.ndim == 1]
     opt = torch.optim.AdamW([dict(params=matrices, weight_decay=args.decay), dict(params=vectors, weight_decay=0.0)],
                             lr=args.lr, betas=(0.9, 0.95), foreach=True)
-    record = dict(script="scripts/train_demo.py", seed=args.seed, examples=len(docs), vocabulary=json.load(open(vocabulary)))
+    record = dict(script="scripts/train_demo.py", seed=args.seed, examples=len(docs) + before["examples"], vocabulary=json.load(open(vocabulary)))
     for p in model.parameters():
         p.grad = torch.zeros_like(p)
     grads = [p.grad for p in model.parameters()]
@@ -306,13 +317,14 @@ def train(args):
             print(f"{last - start:6.0f} s  step {step}  tokens {seen}  {seen / (last - start):.0f}/s  lr {lr:.2e}  loss {smooth:.4f}", flush=True)
         if time.time() - saved > 300:
             saved = time.time()
-            record.update(steps=step, tokens=seen, seconds=round(saved - start), loss=smooth)
+            record.update(steps=before["steps"] + step, tokens=before["tokens"] + seen, seconds=before["seconds"] + round(saved - start), loss=smooth)
             record["held_out_loss"] = evaluate(mine.model, held, 40)
             print(f"held-out loss {record['held_out_loss']:.4f}", flush=True)
             save(checkpoint, model, record)
     stop.value = 1
     barrier.wait()
-    record.update(steps=step, tokens=seen, seconds=round(time.time() - start), loss=smooth, held_out_loss=evaluate(model, held))
+    record.update(steps=before["steps"] + step, tokens=before["tokens"] + seen, seconds=before["seconds"] + round(time.time() - start),
+                  loss=smooth, held_out_loss=evaluate(model, held))
     print({k: v for k, v in record.items() if k != "vocabulary"}, flush=True)
     save(checkpoint, model, record)
     return checkpoint
@@ -401,6 +413,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", required=True, help="the GGUF file to write")
     p.add_argument("--export", metavar="CHECKPOINT", help="write the file from this checkpoint and do not train")
+    p.add_argument("--resume", metavar="CHECKPOINT", help="train on from this checkpoint, with its vocabulary and a fresh optimizer")
+    p.add_argument("--questions", type=float, default=0.0, help="share of extra single questions in the text")
     p.add_argument("--work", default="train_demo_work", help="directory for the vocabulary and checkpoints")
     p.add_argument("--minutes", type=float, default=50)
     p.add_argument("--steps", type=int, default=0, help="stop after this many steps instead of --minutes")

@@ -3,7 +3,7 @@
 No text is downloaded; all of it comes from the templates and word lists in train_demo_stories.py, train_demo_words.py
 and here.  `python scripts/train_demo_text.py [seed]` prints a sample.
 
-example(rng) returns (messages, plain, key): a list of (role, text) for a chat, or a plain story; key names the
+example(rng, questions) returns (messages, plain, key): a list of (role, text) for a chat, or a plain story; key names the
 combination (such as subject/frame) by which held_out() keeps about one in 25 combinations out of training.
 """
 
@@ -19,11 +19,6 @@ UNKNOWN = "I am a very small model and do not know that."
 
 def held_out(key):
     return zlib.crc32(key.encode()) % 25 == 0
-
-
-def the(np):
-    """'a fox' -> 'the fox'."""
-    return re.sub(r"^(an?) ", "the ", np)
 
 
 def bare(np):
@@ -107,7 +102,7 @@ def q_colour(rng):
 def q_animal(rng):
     n, home, eats, says, baby, colour, desc, legs = rng.choice(W.ANIMALS)
     an, N = S.a(n), plural(n)
-    k = rng.choice("home home eats eats says says baby colour desc desc legs describe swim".split())
+    k = rng.choice("home home eats eats says says baby colour desc desc legs describe describe".split())
     sl = dict(n=n, an=an, An=S.cap(an), N=N, home=home, eats=eats, says=says, baby=baby, colour=colour, desc=desc)
     if k == "home":
         return q(rng, ["where does {an} live?", "where do {N} live?", "where is the home of {an}?", "where can I find {an}?"],
@@ -130,13 +125,10 @@ def q_animal(rng):
         num = W.NUMS[int(legs)] if legs != "0" else "no"
         return q(rng, ["how many legs does {an} have?", "how many legs do {N} have?"], ["{An} has {num} legs."],
                  "none" if num == "no" else num, num=num, **sl)
-    if k == "swim":
-        return q_can(rng)
     if k == "describe":
-        at = home
         return q(rng, ["describe {an}.", "tell me about {an}.", "what do you know about {N}?", "tell me something about {N}.",
                        "tell me about {N}.", "write about {an}.", "tell me a fact about {N}."],
-                 ["{An} is {desc}. It lives {at} and eats {eats}.", "{An} is {desc}. It eats {eats}. It lives {at}."], None, at=at, **sl)
+                 ["{An} is {desc}. It lives {home} and eats {eats}.", "{An} is {desc}. It eats {eats}. It lives {home}."], None, **sl)
     return q(rng, ["what is {an}?", "what are {N}?", "do you know what {an} is?", "explain what {an} is."], ["{An} is {desc}."], "animal", **sl)
 
 
@@ -234,7 +226,7 @@ def q_days(rng):
              ["{x} comes {w} {d}.", "The {k} {w} {d} is {x}."], ans, w=word, d=bank[i], k=kind, x=ans)
 
 
-def number(rng, n, style):
+def number(n, style):
     return W.NUMS[n] if style == "words" else str(n)
 
 
@@ -249,7 +241,7 @@ def q_sum(rng):
         x = rng.randrange(0, 21)
         y = rng.randrange(0, x + 1)
         z, op, sign = x - y, "minus", "-"
-    n = [number(rng, v, style) for v in (x, y, z)]
+    n = [number(v, style) for v in (x, y, z)]
     forms = ["what is {x} {op} {y}?", "how much is {x} {op} {y}?", "{x} {op} {y}?", "calculate {x} {op} {y}.", "can you tell me what {x} {op} {y} is?"]
     if style == "digits":
         forms += ["what is {x} {s} {y}?", "{x} {s} {y} =", "{x}{s}{y}", "{x} {s} {y}", "what is {x}{s}{y}?", "how much is {x} {s} {y}?"]
@@ -258,7 +250,7 @@ def q_sum(rng):
     else:
         forms += ["take {y} away from {x}.", "what is {x} take away {y}?"]
     ask = S.cap(S.expand(rng, rng.choice(forms), dict(x=n[0], y=n[1], op=op, s=sign)))
-    shown = op if style == "words" or op in ask else (sign if rng.random() < 2 and f"{sign}" in ask else op)
+    shown = sign if sign in ask else op
     verb = "is" if shown == op else "="
     ans = S.cap(f"{n[0]} {shown} {n[1]} {verb} {n[2]}.")
     return ask, ans, ans, n[2], ""
@@ -267,20 +259,18 @@ def q_sum(rng):
 def q_word_sum(rng):
     x, y = rng.randrange(1, 11), rng.randrange(1, 11)
     thing = rng.choice("apple pear cookie ball book coin egg pencil flower stone cake hat".split())
-    name, he = S.person_name(rng)
-    pr = "he" if he else "she"
+    name, _ = S.person_name(rng)
     st = rng.choice(["digits", "words"])
-    fmt = lambda v: W.NUMS[v] if st == "words" else str(v)
-    cnt = lambda v: f"{fmt(v)} {thing if v == 1 else plural(thing)}"
+    cnt = lambda v: f"{number(v, st)} {thing if v == 1 else plural(thing)}"
     if rng.random() < 0.5:
-        ask = f"{name} has {cnt(x)} and gets {fmt(y)} more. How many {plural(thing)} does {name} have now?"
+        ask = f"{name} has {cnt(x)} and gets {number(y, st)} more. How many {plural(thing)} does {name} have now?"
         z = x + y
     else:
         x, y = max(x, y), min(x, y)
-        ask = f"{name} has {cnt(x)} and {rng.choice(['gives away', 'loses'])} {fmt(y)}. How many {plural(thing)} does {name} have now?"
+        ask = f"{name} has {cnt(x)} and {rng.choice(['gives away', 'loses'])} {number(y, st)}. How many {plural(thing)} does {name} have now?"
         z = x - y
     ans = f"{name} has {cnt(z) if z else 'no ' + plural(thing)} now."
-    return ask, ans, ans, fmt(z), f"wordsum/{x}/{y}"
+    return ask, ans, ans, number(z, st), f"wordsum/{x}/{y}"
 
 
 def q_next(rng):
@@ -288,16 +278,16 @@ def q_next(rng):
     if r < 0.4:
         n, st = rng.randrange(0, 20), rng.choice(["digits", "words"])
         up = rng.random() < 0.6 or n == 0
-        ans = number(rng, n + (1 if up else -1), st)
+        ans = number(n + (1 if up else -1), st)
         return q(rng, ["what [number|] comes {w} {n}?", "which number is {w} {n}?"], ["The number {w} {n} is {x}.", "{X} comes {w} {n}."], ans,
-                 w="after" if up else "before", n=number(rng, n, st), x=ans, X=S.cap(ans))
+                 w="after" if up else "before", n=number(n, st), x=ans, X=S.cap(ans))
     if r < 0.7:
         i = rng.randrange(25)
         c, d = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i:i + 2]
         return q(rng, ["what letter comes after {c}?", "which letter comes after {c}?"], ["The letter {d} comes after {c}."], d, c=c, d=d)
     n = rng.randrange(3, 13)
     st = rng.choice(["digits", "words"])
-    seq = [W.NUMS[i] if rng is None or st == "words" else str(i) for i in range(1, n + 1)]
+    seq = [number(i, st) for i in range(1, n + 1)]
     to = rng.choice([str(n), W.NUMS[n]])
     return q(rng, ["count to {n}.", "can you count to {n}?", "count from one to {n}.", "please count to {n}."],
              [S.cap(", ".join(seq)) + "."], None, n=to)
@@ -306,11 +296,10 @@ def q_next(rng):
 def q_compare(rng):
     bank, words, sup = rng.choice([(W.SIZE_ORDER, ("bigger", "smaller"), "big"), (W.SPEED_ORDER, ("faster", "slower"), "fast")])
     i, j = sorted(rng.sample(range(len(bank)), 2))
-    hi, lo = bank[j], bank[i]
+    (hi, lo), up = (bank[j], bank[i]), rng.random() < 0.6
     x, y = (hi, lo) if rng.random() < 0.5 else (lo, hi)
-    up = rng.random() < 0.6
     win, lose = (hi, lo) if up else (lo, hi)
-    w = words[0] if up else words[1]
+    w = words[not up]
     return q(rng, ["[which|what] is {w}, {x} or {y}?", "who is {w}, {x} or {y}?", "is {x} or {y} {w}?"],
              ["{A} is {w} than {b}."], win, key=f"cmp/{hi}/{lo}", w=w, x=S.a(x), y=S.a(y), A=S.cap(S.a(win)), b=S.a(lose))
 
@@ -355,14 +344,13 @@ def q_one_of(rng):
     item = rng.choice(W.LISTS[cat])
     one = {"clothes": "piece of clothing", "countries": "country", "cities": "city", "parts of the body": "part of the body"}.get(
         cat, "thing" + cat[6:] if cat.startswith("things") else cat[:-1])
-    return q(rng, ["name {o}.", "tell me {o}.", "give me {o}.", "what is {o}?" if rng.random() < 0 else "name one {b}."],
-             ["{I}."], item, o=S.a(one), b=one, I=S.cap(item))
+    return q(rng, ["name {o}.", "tell me {o}.", "give me {o}.", "name one {o1}."],
+             ["{I}."], item, o=S.a(one), o1=one, I=S.cap(item))
 
 
 def q_sentence(rng):
-    r = rng.random()
-    if r < 0.5:
-        noun, he = S.being(rng, 0.15)
+    if rng.random() < 0.5:
+        noun = S.being(rng, 0.15)[0]
         s = ["The {n} {v}.", "I saw a {n} that {v2}.", "A {j} {n} {v}."]
     else:
         noun = rng.choice(W.THINGS + W.MOVERS)
@@ -375,18 +363,16 @@ def q_sentence(rng):
 
 
 def q_repeat(rng):
-    k = rng.choice([1, 2, 3, 4])
     bank = W.ADJ + W.COLOURS + W.ANIMAL_NAMES + W.THINGS + W.BOYS + W.GIRLS
-    w = " ".join(rng.choice(bank) if rng.random() < 0.7 else S.fake_word(rng) for _ in range(k))
+    w = " ".join(rng.choice(bank) if rng.random() < 0.7 else S.fake_word(rng) for _ in range(rng.randrange(1, 5)))
     return q(rng, ["say {w}.", "repeat after me: {w}.", "repeat this: {w}.", "please say: {w}.", "repeat: {w}", "can you say {w}?"],
              ["{W}."], None, w=w, W=S.cap(w))
 
 
 def q_unknown(rng):
-    n1, _ = S.person_name(rng)
     place = rng.choice([c for c, _ in W.CAPITALS] + [t for _, t in W.CAPITALS] + [S.fake_word(rng).capitalize()] * 10)
     place2 = rng.choice([t for _, t in W.CAPITALS])
-    slots = dict(y=str(rng.randrange(1600, 2031)), place=place, place2=place2, name=n1, sur=S.fake_word(rng).capitalize(),
+    slots = dict(y=str(rng.randrange(1600, 2031)), place=place, place2=place2, name=S.person_name(rng)[0], sur=S.fake_word(rng).capitalize(),
                  thing=rng.choice(W.THINGS + W.LOSABLE), fake=S.fake_word(rng), big=str(rng.randrange(30, 9999)), big2=str(rng.randrange(21, 999)))
     t = rng.choice(W.UNKNOWN)
     starts = ("who", "what", "how", "when", "where", "why", "can")
@@ -461,8 +447,8 @@ def q_poem(rng):
 
 
 QUESTIONS = [(q_colour, 5), (q_animal, 14), (q_can, 3), (q_is_colour, 2), (q_opposite, 5), (q_use, 6), (q_def, 6), (q_why, 3), (q_how, 3),
-             (q_fact, 7), (q_capital, 3), (q_days, 4), (q_sum, 12), (q_word_sum, 3), (q_next, 4), (q_compare, 3), (q_plural, 2),
-             (q_list, 9), (q_one_of, 2), (q_sentence, 3), (q_repeat, 3), (q_unknown, 9), (q_talk, 10), (q_poem, 3)]
+             (q_fact, 7), (q_capital, 3), (q_days, 4), (q_sum, 16), (q_word_sum, 3), (q_next, 4), (q_compare, 3), (q_plural, 2),
+             (q_list, 9), (q_one_of, 2), (q_sentence, 3), (q_repeat, 7), (q_unknown, 9), (q_talk, 10), (q_poem, 3)]
 
 
 def question(rng):
@@ -538,9 +524,8 @@ def memory(rng):
     x = [lambda: S.person_name(rng)[0], lambda: rng.choice(W.COLOURS), lambda: S.a(rng.choice(W.ANIMAL_NAMES)),
          lambda: rng.choice([t for _, t in W.CAPITALS] + [S.fake_word(rng).capitalize()] * 12)][i]()
     tell, react, ask, ans = [variants(v) for v in ABOUT[i]]
-    first = [("user", say(rng, tell, x=x)), ("assistant", say(rng, react, x=x, X=S.cap(x)))]
-    last = [("user", say(rng, ask)), ("assistant", say(rng, ans, x=x))]
-    return first, last
+    return ([("user", say(rng, tell, x=x)), ("assistant", say(rng, react, x=x, X=S.cap(x)))],
+            [("user", say(rng, ask)), ("assistant", say(rng, ans, x=x))])
 
 
 def follow_up(rng):
@@ -564,7 +549,11 @@ def follow_up(rng):
             ("assistant", " ".join(s2["sentences"]))]
 
 
-def example(rng):
+def example(rng, questions=0.0):
+    """`questions` is the share of extra examples that are one question and its answer."""
+    if rng.random() < questions:
+        ask, ans, key = one_turn(rng, None, 0.0)
+        return [("user", ask), ("assistant", ans)], None, key
     r = rng.random()
     if r < 0.08:
         s = S.story(rng, made_up=False)

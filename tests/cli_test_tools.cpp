@@ -159,5 +159,17 @@ TEST_CASE("tokenize --json is JSON also of tokens that are parts of characters")
   CHECK(json[0]["text"] == "\xEF\xBF\xBD");
 }
 
+TEST_CASE("--pre splits text by another pattern, and knows only patterns") {
+  const Models models;
+  ChainModel model = answer_model({"x"});
+  const std::string path = models.add(model);
+  CHECK(kern({"tokenize", "-m", path, "--ids", "--pre", "llama-bpe", "hi 123"}).code == 0);
+  const auto wrong = kern({"tokenize", "-m", path, "--pre", "nonsense", "hi"});
+  CHECK(wrong.code == 2);
+  CHECK(is_one_line(wrong.err));
+  CHECK(contains(wrong.err, "nonsense"));
+  CHECK(contains(wrong.err, "llama-bpe"));
+}
+
 } // namespace
 } // namespace kern::test

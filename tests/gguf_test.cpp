@@ -166,7 +166,8 @@ TEST_CASE("headers that lie are refused by what they claim, without taking it") 
                  "k needs 1152921504606846976 bytes, but the file ends after 50"));
   CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{4}).put(huge).data(50)),
                  "claims 1152921504606846976 elements"));
-  CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{8}).put(huge).data(50)), "claims 1152921504606846976 elements of type string"));
+  CHECK(contains(refusal(Raw().header(0, 1).key("k", 9).put(std::uint32_t{8}).put(huge).data(50)),
+                 "claims 1152921504606846976 elements of type string"));
   CHECK(contains(refusal(Raw().header(0, 1).key("k", 13).data(50)), "value type 13"));
   CHECK(contains(refusal(Raw().header(0, 2).key("k", 0).put(std::uint8_t{1}).key("k", 0).put(std::uint8_t{1})),
                  "key 'k' stands twice"));

@@ -11,28 +11,21 @@
 #include "kernels/math.h"
 #include "quant/formats.h"
 #include "tests/kernel_helpers.h"
+#include "tests/random_blocks.h"
 
 namespace kern {
 
 namespace {
 
-/// Random blocks: any codes, scales of ordinary size.
+/// Random blocks with weights of ordinary size, scales of either sign where they have one.
 template <class Traits> std::vector<std::byte> random_row(int columns, unsigned seed) {
-  std::mt19937 generator(seed);
+  test::RandomBits random(seed);
   std::vector<std::byte> row(row_bytes(Traits::id, static_cast<std::size_t>(columns)));
-  for (std::byte& byte : row) byte = static_cast<std::byte>(generator() & 255);
   auto* blocks = reinterpret_cast<typename Traits::Block*>(row.data());
-  const auto ordinary = [&] { return to_half(std::uniform_real_distribution<float>(-0.02f, 0.02f)(generator)); };
-  for (int b = 0; b < columns / Traits::width; ++b) {
-    if constexpr (requires { blocks[b].d; }) blocks[b].d = ordinary();
-    if constexpr (requires { blocks[b].dmin; }) blocks[b].dmin = ordinary();
-    if constexpr (requires { blocks[b].m; }) blocks[b].m = ordinary();
-    if constexpr (requires { blocks[b].exponent; })
-      blocks[b].exponent = static_cast<std::uint8_t>(115 + generator() % 10);
-    if constexpr (Traits::id == Format::f32) blocks[b] = std::normal_distribution<float>()(generator);
-    if constexpr (Traits::id == Format::f16) blocks[b] = to_half(std::normal_distribution<float>()(generator));
-    if constexpr (Traits::id == Format::bf16) blocks[b] = to_bfloat16(std::normal_distribution<float>()(generator));
-  }
+  test::fill_random<Traits>(std::span(blocks, row.size() / sizeof *blocks), 0.05f, random);
+  for (std::size_t b = 0; b < row.size() / sizeof *blocks; ++b)
+    if constexpr (requires { blocks[b].d; })
+      if (random() & 1) blocks[b].d.bits ^= 0x8000;
   return row;
 }
 

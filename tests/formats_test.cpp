@@ -1,0 +1,67 @@
+// Every format of the list, end to end: a small model runs, gives the same bits everywhere, and means what its weights
+// say.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/session.h"
+#include "tests/kernel_helpers.h"
+#include "tests/random_model.h"
+
+namespace kern {
+
+namespace {
+
+/// Logits after a prompt and after one more token.
+std::vector<float> logits_of(const std::vector<std::byte>& file, CpuBackend& backend, int step_tokens) {
+  const Gguf gguf = Gguf::parse(file, "random");
+  const Model model(gguf, backend);
+  SessionOptions options;
+  options.context = 128;
+  options.step_tokens = step_tokens;
+  options.key_format = options.value_format = Format::f32;
+  Session session(model, options);
+  std::vector<std::int32_t> prompt;
+  for (int i = 0; i < 70; ++i) prompt.push_back((i * 37 + 11) % model.spec().vocab_size);
+  session.prefill(prompt);
+  std::vector<float> all(session.logits().begin(), session.logits().end());
+  session.decode(5);
+  all.insert(all.end(), session.logits().begin(), session.logits().end());
+  return all;
+}
+
+} // namespace
+
+TEST_CASE("a small model in every format: the same bits everywhere, near its weights decoded to floats") {
+  for_each_format([]<class Traits>(Traits) {
+    CAPTURE(Traits::name);
+    test::RandomModel random;
+    random.shape = test::find_shape("tiny");
+    random.format = random.output_format = Traits::id;
+    const std::vector<std::byte> file = test::random_model_bytes(random);
+    CpuBackend plain(1, choose_cpu_kernels("portable"));
+    const std::vector<float> expected = logits_of(file, plain, 512);
+    for (const CpuKernels* kernels : kernel_tables()) {
+      CAPTURE(kernels->name);
+      CpuBackend backend(2, *kernels);
+      CHECK(same_bits(logits_of(file, backend, 7), expected));
+    }
+    random.as_floats = true;
+    const std::vector<float> floats = logits_of(test::random_model_bytes(random), plain, 512);
+    if constexpr (Traits::is_float) {
+      CHECK(same_bits(floats, expected)); // the same products of the same numbers
+    } else {
+      // Activations rounded to 1 part in 254 of their block's largest: about 1% of a product's size after two layers.
+      double worst = 0, largest = 0;
+      for (std::size_t i = 0; i < floats.size(); ++i) {
+        worst = std::max(worst, std::abs(static_cast<double>(floats[i]) - static_cast<double>(expected[i])));
+        largest = std::max(largest, std::abs(static_cast<double>(floats[i])));
+      }
+      CHECK(largest > 0.5);
+      CHECK(worst <= 0.05 * largest);
+    }
+  });
+}
+
+} // namespace kern
