@@ -5,31 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "tokenizer/space_mark.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
-
-namespace {
-
-constexpr std::string_view space_mark = "\xE2\x96\x81"; // U+2581
-
-std::string unescape(std::string_view spelling) {
-  std::string text;
-  for (std::size_t i = 0; i < spelling.size();) {
-    const bool is_space = spelling.substr(i).starts_with(space_mark);
-    text += is_space ? ' ' : spelling[i];
-    i += is_space ? space_mark.size() : 1;
-  }
-  return text;
-}
-
-bool has_inner_space(std::string_view spelling) {
-  std::size_t i = 0;
-  while (spelling.substr(i).starts_with(space_mark)) i += space_mark.size();
-  return spelling.find(space_mark, i) != std::string_view::npos;
-}
-
-} // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(const Metadata& metadata)
     // bos, eos, unknown: what Llama's tokenizer.model has, and llama.cpp takes where a file doesn't say
@@ -54,7 +33,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const Metadata& metadata)
       piece = static_cast<char>(*byte);
     } else {
       const TokenType type = words.type(token);
-      piece = type == TokenType::control || type == TokenType::unknown ? std::string(text) : unescape(text);
+      piece = type == TokenType::control || type == TokenType::unknown ? std::string(text) : unescape_spaces(text);
     }
   }
   set_pieces(metadata, std::move(pieces));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "tokenizer/space_mark.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
@@ -12,25 +13,8 @@ namespace {
 
 constexpr std::string_view key_tokens = "tokenizer.ggml.tokens";
 constexpr std::string_view key_scores = "tokenizer.ggml.scores";
-constexpr std::string_view space_mark = "\xE2\x96\x81"; // U+2581
 constexpr std::size_t longest_piece = 1024;             // bytes; every place of a text may try that many
 constexpr double unknown_penalty = 10.0;                // below the worst piece: kUnkPenalty
-
-std::string unescape(std::string_view spelling) {
-  std::string text;
-  for (std::size_t i = 0; i < spelling.size();) {
-    const bool is_space = spelling.substr(i).starts_with(space_mark);
-    text += is_space ? ' ' : spelling[i];
-    i += is_space ? space_mark.size() : 1;
-  }
-  return text;
-}
-
-bool has_inner_space(std::string_view spelling) {
-  std::size_t i = 0;
-  while (spelling.substr(i).starts_with(space_mark)) i += space_mark.size();
-  return spelling.find(space_mark, i) != std::string_view::npos;
-}
 
 /// Past the word that begins at `from`: spaces, then what is none.
 std::size_t end_of_word(std::string_view text, std::size_t from) {
@@ -66,7 +50,7 @@ void UnigramTokenizer::index_pieces(const Metadata& metadata) {
       piece = static_cast<char>(*byte);
       continue;
     }
-    piece = type == TokenType::control || type == TokenType::unknown ? std::string(text) : unescape(text);
+    piece = type == TokenType::control || type == TokenType::unknown ? std::string(text) : unescape_spaces(text);
     if (type != TokenType::normal || text.empty() || token == special().unknown) continue;
     if (text.size() > longest_piece)
       metadata.fail(key_tokens, fmt::format("token {} is a text of {} bytes, expected at most {}; use another model",
