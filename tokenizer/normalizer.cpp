@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "model/error.h"
+#include "tokenizer/space_mark.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
@@ -13,7 +14,6 @@ namespace kern {
 namespace {
 
 constexpr std::string_view key_map = "tokenizer.ggml.precompiled_charsmap";
-constexpr std::string_view space_mark = "\xE2\x96\x81";            // U+2581
 constexpr std::string_view replacement_character = "\xEF\xBF\xBD"; // U+FFFD
 constexpr std::size_t longest_replacement = 255;                   // bytes; the longest of NFKC has 33
 

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::string_view key_tokens = "tokenizer.ggml.tokens";
 constexpr std::string_view key_scores = "tokenizer.ggml.scores";
-constexpr std::size_t longest_piece = 1024;             // bytes; every place of a text may try that many
-constexpr double unknown_penalty = 10.0;                // below the worst piece: kUnkPenalty
+constexpr std::size_t longest_piece = 1024; // bytes; every place of a text may try that many
+constexpr double unknown_penalty = 10.0;    // below the worst piece: kUnkPenalty
 
 /// Past the word that begins at `from`: spaces, then what is none.
 std::size_t end_of_word(std::string_view text, std::size_t from) {
