@@ -5,30 +5,18 @@
 
 #include "model/gguf_writer.h"
 #include "tests/random_blocks.h"
+#include "tokenizer/unicode.h"
 
 namespace kern::test {
 
 namespace {
 
-/// GPT-2's alphabet: printable bytes are themselves, the others follow from U+0100 on (openai/gpt-2 src/encoder.py).
-std::string spell_byte(int byte) {
-  const auto utf8 = [](int code) {
-    if (code < 0x80) return std::string(1, static_cast<char>(code));
-    return std::string{static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 0x3F))};
-  };
-  const auto printable = [](int b) {
-    return (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
-  };
-  if (printable(byte)) return utf8(byte);
-  int next = 0x100;
-  for (int b = 0; b < byte; ++b) next += !printable(b);
-  return utf8(next);
-}
-
 void add_vocabulary(GgufWriter& writer, int size) {
   std::vector<std::string> tokens;
   std::vector<std::int32_t> types;
-  for (int byte = 0; byte < 256; ++byte) tokens.push_back(spell_byte(byte));
+  const ByteAlphabet alphabet;
+  for (int byte = 0; byte < 256; ++byte)
+    tokens.push_back(alphabet.to_spelling(std::string(1, static_cast<char>(byte))));
   while (tokens.size() + 1 < static_cast<std::size_t>(size)) tokens.push_back("word" + std::to_string(tokens.size()));
   types.assign(tokens.size(), 1);
   tokens.push_back("<|endoftext|>");
