@@ -26,7 +26,8 @@ std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags) {
   const bool wants_gpu = flags.gpu_layers != "auto" && flags.gpu_layers != "0";
   if (wants_gpu && !flags.quiet) write_notice("kern: -ngl: this build has no GPU support; running on the CPU\n");
   try {
-    return std::make_unique<CpuBackend>(flags.threads ? flags.threads : available_threads());
+    return std::make_unique<CpuBackend>(flags.threads ? flags.threads : available_threads(), choose_cpu_kernels(),
+                                        Repack::automatic);
   } catch (const std::invalid_argument& error) {
     throw Error(ExitCode::usage, error.what());
   }

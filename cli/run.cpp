@@ -206,8 +206,8 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   report.key_format = format_name(options.key_format);
   report.value_format = format_name(options.value_format);
   report.prompt_tokens = tokens.size();
-  report.weight_bytes =
-      plan_weights(loaded.gguf, loaded.spec, model.backends(), model.placement()).matrices.mapped_bytes;
+  const MemoryUse matrices = plan_weights(loaded.gguf, loaded.spec, model.backends(), model.placement()).matrices;
+  report.weight_bytes = matrices.mapped_bytes + matrices.private_bytes;
   report.cache_bytes_per_position =
       plan_session(loaded.spec, model.placement(), model.backends(), options).cache_bytes_per_page / page_positions;
   report.sampler = sampling;

@@ -46,6 +46,7 @@ struct WeightSource {
   std::int64_t rows = 0;    // outputs
   std::int64_t columns = 0; // inputs
   std::span<const std::byte> bytes;
+  bool droppable = false; // a mapped file: pages given back to the system are read again when touched
 };
 
 /// What a weight is for; decides its layout.
@@ -163,12 +164,14 @@ public:
   virtual std::string description() const = 0;
 
   // Memory and weights
+  /// Bytes of all weights that are about to be bound or planned here: what decides whether another layout fits.
+  virtual void expect_weights(std::uint64_t bytes) { static_cast<void>(bytes); }
   /// Zero-filled, 64-byte aligned. Throws std::bad_alloc.
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
   virtual void upload(const void* host, void* to, std::size_t bytes) = 0;
   /// Waits for everything enqueued before, then copies to the host.
   virtual void read(const void* from, void* host, std::size_t bytes) = 0;
-  /// Keeps the source's bytes where the layout allows, so they must outlive the weight.
+  /// May keep the source's bytes, so they must outlive the weight.
   virtual std::unique_ptr<Weight> bind(const WeightSource& source, WeightUse use) = 0;
   /// What bind() would take. Doesn't read the source's bytes.
   virtual MemoryUse weight_memory(const WeightSource& source, WeightUse use) const = 0;

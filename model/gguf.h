@@ -49,6 +49,8 @@ public:
   const TensorInfo* find(std::string_view name) const;
   const std::string& name() const { return name_; }
   std::uint32_t version() const { return version_; }
+  /// Whether the tensors lie in mapped files rather than in memory that was given.
+  bool mapped() const { return !files_.empty(); }
   /// All parts together.
   std::uint64_t file_bytes() const { return file_bytes_; }
 

@@ -120,7 +120,8 @@ private:
   WeightPtr matrix(int device, const std::string& name, std::int64_t rows, std::int64_t columns,
                    WeightUse use = WeightUse::matrix) {
     const TensorInfo& tensor = find(name, rows, columns);
-    return visitor_.take(device, WeightSource{tensor.name, tensor.format, rows, columns, tensor.bytes}, use);
+    return visitor_.take(device, WeightSource{tensor.name, tensor.format, rows, columns, tensor.bytes, gguf_.mapped()},
+                         use);
   }
   WeightPtr vector(int device, const std::string& name, std::int64_t size) {
     return matrix(device, name, 1, size, WeightUse::vector);
@@ -154,16 +155,25 @@ private:
   std::set<std::string_view> used_;
 };
 
+/// Tells every backend what is about to come; one that gets a part is told the whole.
+void announce(const Gguf& gguf, std::span<Backend* const> backends) {
+  std::uint64_t bytes = 0;
+  for (const TensorInfo& tensor : gguf.tensors()) bytes += tensor.bytes.size();
+  for (Backend* backend : backends) backend->expect_weights(bytes);
+}
+
 } // namespace
 
 Weights bind_weights(const Gguf& gguf, const ModelSpec& spec, std::span<Backend* const> backends,
                      const Placement& placement) {
+  announce(gguf, backends);
   Binder binder(backends);
   return Walk(gguf, spec, placement, binder).run();
 }
 
 WeightMemory plan_weights(const Gguf& gguf, const ModelSpec& spec, std::span<Backend* const> backends,
                           const Placement& placement) {
+  announce(gguf, backends);
   Planner planner(backends);
   Walk(gguf, spec, placement, planner).run();
   // A tied table is read whole as the output matrix, and its pages are the same.

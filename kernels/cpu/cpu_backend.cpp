@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "kernels/math.h"
 #include "quant/formats.h"
@@ -38,14 +39,30 @@ private:
   std::size_t bytes_;
 };
 
+} // namespace
+
 class CpuWeight final : public Weight {
 public:
-  const std::byte* data = nullptr; // [rows] of row_bytes in the file's layout; vectors: floats
+  const std::byte* data = nullptr; // [rows] of row_bytes; vectors: floats
   std::size_t row_bytes = 0;
+  bool interleaved = false;  // panels of 16 rows in `panels`
   std::vector<float> floats; // owned by vectors
+  std::unique_ptr<Buffer> panels;
 
   const float* vector() const { return reinterpret_cast<const float*>(data); }
 };
+
+namespace {
+
+std::int64_t panels_of(std::int64_t rows) { return (rows + panel_rows - 1) / panel_rows; }
+
+/// Gives the whole pages within a mapped range back to the system.
+void drop_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 
 const CpuWeight& cpu(const Weight& weight) { return static_cast<const CpuWeight&>(weight); }
 
@@ -86,6 +103,7 @@ struct CpuBackend::Workspace {
     std::byte* data = block == 32 ? by32.data() : by256.data();
     QuantizedRows rows;
     rows.block = block;
+    rows.rows = tokens;
     rows.codes = reinterpret_cast<std::int8_t*>(data);
     data += align_up(count);
     rows.scales = reinterpret_cast<float*>(data);
@@ -102,8 +120,18 @@ struct CpuBackend::Workspace {
   CpuBuffer scratch;
 };
 
-CpuBackend::CpuBackend(int threads, const CpuKernels& kernels) : kernels_(kernels), pool_(threads) {}
+CpuBackend::CpuBackend(int threads, const CpuKernels& kernels, Repack repack)
+    : kernels_(kernels), pool_(threads), repack_(repack) {}
 CpuBackend::~CpuBackend() = default;
+
+void CpuBackend::expect_weights(std::uint64_t bytes) {
+  // A fifth is left to the cache, the scratch and everybody else.
+  if (repack_ == Repack::automatic) repack_ = bytes <= available_memory() / 5 * 4 ? Repack::always : Repack::never;
+}
+
+bool CpuBackend::interleaves(const WeightSource& source, WeightUse use) const {
+  return use == WeightUse::matrix && repack_ == Repack::always && kernels_.interleaves(source.format);
+}
 
 std::string CpuBackend::description() const {
   return fmt::format("CPU, {}, {} thread{}", kernels_.name, pool_.size(), pool_.size() == 1 ? "" : "s");
@@ -129,16 +157,38 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
     kernels_.decode_row(source.format, source.bytes.data(), static_cast<int>(source.columns), 1.0f,
                         weight->floats.data());
     weight->data = reinterpret_cast<const std::byte*>(weight->floats.data());
+  } else if (interleaves(source, use)) {
+    interleave(source, *weight);
   }
   return weight;
 }
 
+void CpuBackend::interleave(const WeightSource& source, CpuWeight& weight) {
+  const std::int64_t panels = panels_of(source.rows);
+  const std::size_t panel_bytes = weight.row_bytes * panel_rows;
+  weight.panels = std::make_unique<CpuBuffer>(static_cast<std::size_t>(panels) * panel_bytes);
+  weight.data = weight.panels->data();
+  weight.interleaved = true;
+  pool_.run([&](int thread) {
+    const Share share = share_of(panels, thread, pool_.size());
+    for (std::int64_t p = share.begin; p < share.end; ++p) {
+      const std::int64_t row = p * panel_rows;
+      kernels_.interleave(source.format, source.bytes.data() + static_cast<std::size_t>(row) * weight.row_bytes,
+                          weight.row_bytes, static_cast<int>(std::min<std::int64_t>(panel_rows, source.rows - row)),
+                          static_cast<int>(source.columns),
+                          weight.panels->data() + static_cast<std::size_t>(p) * panel_bytes);
+    }
+  });
+  if (source.droppable) drop_pages(source.bytes);
+}
+
 MemoryUse CpuBackend::weight_memory(const WeightSource& source, WeightUse use) const {
+  const std::size_t bytes_of_row = row_bytes(source.format, static_cast<std::size_t>(source.columns));
   MemoryUse memory;
   if (use == WeightUse::vector) memory.private_bytes = static_cast<std::uint64_t>(source.columns) * sizeof(float);
-  else
-    memory.mapped_bytes =
-        static_cast<std::uint64_t>(source.rows) * row_bytes(source.format, static_cast<std::size_t>(source.columns));
+  else if (interleaves(source, use))
+    memory.private_bytes = static_cast<std::uint64_t>(panels_of(source.rows)) * panel_rows * bytes_of_row;
+  else memory.mapped_bytes = static_cast<std::uint64_t>(source.rows) * bytes_of_row;
   return memory;
 }
 
@@ -204,6 +254,7 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
   ProductShare share;
   share.weights = weight.data;
   share.row_bytes = weight.row_bytes;
+  share.interleaved = weight.interleaved;
   share.columns = x.columns;
   share.row_begin = rows.begin;
   share.row_end = rows.end;

@@ -10,16 +10,22 @@
 
 namespace kern {
 
-/// Weights stay in the file's layout, where they are mapped. Results are independent of the number of threads and of
-/// the instruction set.
+/// Quantized matrices are interleaved by 16 rows into private memory where that leaves room for everything else; other
+/// weights stay in the file's layout, mapped. Results are independent of that, of the number of threads and of the
+/// instruction set.
+enum class Repack { automatic, always, never };
+
+class CpuWeight;
+
 class CpuBackend final : public Backend {
 public:
-  explicit CpuBackend(int threads, const CpuKernels& kernels = choose_cpu_kernels());
+  explicit CpuBackend(int threads, const CpuKernels& kernels = choose_cpu_kernels(), Repack repack = Repack::always);
   ~CpuBackend() override;
 
   std::string description() const override;
   int threads() const { return pool_.size(); }
 
+  void expect_weights(std::uint64_t bytes) override;
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override;
   void upload(const void* host, void* to, std::size_t bytes) override;
   void read(const void* from, void* host, std::size_t bytes) override;
@@ -51,6 +57,9 @@ public:
 private:
   struct Workspace;
 
+  bool interleaves(const WeightSource& source, WeightUse use) const;
+  void interleave(const WeightSource& source, CpuWeight& weight);
+
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
   void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
                     std::span<const Product> products);
@@ -60,6 +69,7 @@ private:
 
   const CpuKernels& kernels_;
   ThreadPool pool_;
+  Repack repack_;
   std::unique_ptr<Workspace> workspace_;
 };
 

@@ -9,25 +9,31 @@
 
 namespace kern {
 
-/// Activations rounded to int8 for products with one kind of weights.
+/// Activations rounded to int8 for products with one kind of weights: tiles of T tokens (as many as the instruction set
+/// accumulates at once, the last tile fewer), interleaved.
 struct QuantizedRows {
-  std::int8_t* codes = nullptr; // [n][columns]
-  float* scales = nullptr;      // [n][columns / block]
-  std::int16_t* sums = nullptr; // [n][columns / 16]: exact sums of 16 codes
+  std::int8_t* codes = nullptr; // [tile][columns / 4][T][4]
+  float* scales = nullptr;      // [tile][columns / block][T]
+  std::int16_t* sums = nullptr; // [tile][columns / 16][T]: exact sums of 16 codes
   int block = 0;                // 32 or 256
+  int rows = 0;                 // n, tokens in all
 };
+
+/// Rows of weights that are interleaved, unpacked and multiplied together.
+inline constexpr int panel_rows = 16;
 
 /// One thread's share of a product.
 struct ProductShare {
   const std::byte* weights = nullptr; // row 0
   std::size_t row_bytes = 0;
+  bool interleaved = false; // panels of 16 rows instead of rows; panel i begins at 16 * i * row_bytes
   int columns = 0;
-  std::int64_t row_begin = 0;
-  std::int64_t row_end = 0;
-  int tokens = 0;           // n
-  const float* x = nullptr; // [n][columns], float formats
-  QuantizedRows quantized;  // quantized formats
-  float* out = nullptr;     // [n][out_stride], element [t][row]
+  std::int64_t row_begin = 0; // a multiple of 16
+  std::int64_t row_end = 0;   // a multiple of 16, or the number of rows
+  int tokens = 0;             // n
+  const float* x = nullptr;   // [n][columns], float formats
+  QuantizedRows quantized;    // quantized formats
+  float* out = nullptr;       // [n][out_stride], element [t][row]
   std::int64_t out_stride = 0;
   std::byte* scratch = nullptr; // product_scratch_bytes(columns)
 };
@@ -49,9 +55,21 @@ struct AttentionShare {
 /// Query rows that share one pass over a chunk of keys and values.
 inline constexpr int attention_tile = 8;
 
+/// Columns by which a panel is unpacked: 16 KB of codes, a third of the smallest first-level cache in use.
+inline constexpr int chunk_columns = 1024;
+/// Tokens that meet an unpacked panel: their codes stay in the second-level cache (0.7 MB at 5632 columns).
+inline constexpr int product_tokens = 120;
+/// A run of a panel unpacked: a byte a code; scales and minimums of 16 and 32 codes.
+inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * panel_rows * 3 / 2;
+/// A run of a panel interleaved; no block format takes more than 9 bits a weight.
+inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
+
 inline std::size_t product_scratch_bytes(std::int64_t columns) {
-  // Codes and, for each 16 weights, a scale and a minimum; or the row as floats.
-  return static_cast<std::size_t>(columns) * 4 + 64;
+  // Unpacked panel, results, a correction for each 16 activations. Float weights take less: 4 rows of 512 and their
+  // sums.
+  return chunk_scratch_bytes + panel_scratch_bytes + product_tokens * panel_rows * sizeof(float) +
+         product_tokens * static_cast<std::size_t>(columns) / 16 * sizeof(std::int32_t) + 4 * 512 * sizeof(float) +
+         product_tokens * 4 * 16 * sizeof(float) + 64;
 }
 
 inline std::size_t attention_scratch_floats(int group, int key_dim, int value_dim) {
@@ -65,7 +83,12 @@ inline std::size_t attention_scratch_floats(int group, int key_dim, int value_di
 struct CpuKernels {
   const char* name;
   void (*product)(Format format, const ProductShare& share);
-  /// Rounds one row [columns] into row `index` of `out`.
+  /// Whether rows of a format can be interleaved into panels.
+  bool (*interleaves)(Format format);
+  /// Up to 16 rows (missing ones become zeros) -> a panel of 16 * row_bytes.
+  void (*interleave)(Format format, const std::byte* rows, std::size_t row_bytes, int count, int columns,
+                     std::byte* panel);
+  /// Rounds one row [columns] into token `index` of `out`.
   void (*quantize)(const float* x, int columns, int index, const QuantizedRows& out);
   /// out [columns] = one row of `format`, times scale
   void (*decode_row)(Format format, const std::byte* row, int columns, float scale, float* out);

@@ -2,6 +2,7 @@
 // name) and KERN_CPU_NAME (its text).
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -14,19 +15,32 @@
 namespace kern {
 
 namespace {
+#include "kernels/cpu/bodies/lanes.inl"
+
 #include "kernels/cpu/bodies/elementwise.inl"
 
-#include "kernels/cpu/bodies/unpack.inl"
+#include "kernels/cpu/bodies/panel_codecs.inl"
 
-#include "kernels/cpu/bodies/group_sums.inl"
+#include "kernels/cpu/bodies/tiles.inl"
+
+#include "kernels/cpu/bodies/panels.inl"
+
+#include "kernels/cpu/bodies/tile_product.inl"
+
+#include "kernels/cpu/bodies/float_product.inl"
 
 #include "kernels/cpu/bodies/product.inl"
+
+#include "kernels/cpu/bodies/quantize.inl"
+
+#include "kernels/cpu/bodies/decode_row.inl"
 
 #include "kernels/cpu/bodies/attention.inl"
 } // namespace
 
 const CpuKernels KERN_CPU_KERNELS = {
-    KERN_CPU_NAME, product, quantize_row, decode_row, rms_norm, activate_silu, rotate_heads, store_position, attention,
+    KERN_CPU_NAME, product,       interleaves,  interleave,     quantize_row, decode_row,
+    rms_norm,      activate_silu, rotate_heads, store_position, attention,
 };
 
 } // namespace kern

@@ -1,91 +1,94 @@
-// Matrix products in the canonical arithmetic of kernels/backend.h. Weights stay in the file's layout: a row is
-// unpacked once into int8 codes (or floats) and then meets every token.
+// A thread's share of a quantized matrix product: panel by panel, for as many tokens at a time as the second-level
+// cache holds beside a panel. One token goes straight from the interleaved codes; several meet codes unpacked once.
 
-KERN_INLINE UnpackedRow carve_scratch(std::byte* scratch, int columns) {
-  // 1 + 4/16 + 2/16 + 4/256 bytes a weight: within product_scratch_bytes().
-  UnpackedRow row;
-  row.scales = reinterpret_cast<float*>(scratch);
-  row.min_scales = row.scales + columns / 16;
-  row.mins = reinterpret_cast<std::int16_t*>(row.min_scales + columns / 32);
-  row.codes = reinterpret_cast<std::int8_t*>(row.mins + columns / 16);
-  return row;
+struct ProductScratch {
+  PanelChunk chunk;
+  std::byte* panel;          // a run of k of an interleaved panel
+  float* out;                // [product_tokens][16]
+  std::int32_t* corrections; // [product_tokens][columns / 16]
+};
+
+KERN_INLINE ProductScratch carve_product(std::byte* scratch) {
+  ProductScratch carved;
+  carved.chunk = carve_panel_chunk(scratch);
+  carved.panel = scratch + chunk_scratch_bytes;
+  carved.out = reinterpret_cast<float*>(carved.panel + panel_scratch_bytes);
+  carved.corrections = reinterpret_cast<std::int32_t*>(carved.out + product_tokens * panel_rows);
+  return carved;
 }
 
-/// Activations are rounded in blocks of 32, or of 256 for formats with blocks of 256.
-template <class Traits> constexpr int rounding_block = Traits::width == 256 ? 256 : 32;
-
-/// Sums of minimum times block sum over one block of activations.
-template <class Traits> KERN_INLINE std::int32_t minimum_sum(const std::int16_t* mins, const std::int16_t* sums) {
-  constexpr int per_group = Traits::group / 16;
-  std::int32_t total = 0;
-  for (int g = 0; g < rounding_block<Traits> / Traits::group; ++g) {
-    std::int32_t sum = 0;
-    for (int i = 0; i < per_group; ++i) sum += sums[g * per_group + i];
-    total += sum * mins[g];
-  }
-  return total;
-}
-
-/// One output of a row with one token, 256 weights at a time.
+/// Unpacks k [begin, end) of the panel that starts at `row`.
 template <class Traits>
-KERN_INLINE float product_quantized(const UnpackedRow& row, int columns, const QuantizedRows& x, int token) {
-  constexpr int block = rounding_block<Traits>;
-  constexpr int group = Traits::group;
-  constexpr int groups = block / group;
-  static_assert(!Traits::has_min || Traits::width == block);
-  const std::int8_t* codes = x.codes + static_cast<std::ptrdiff_t>(token) * columns;
-  const float* scales = x.scales + static_cast<std::ptrdiff_t>(token) * (columns / block);
-  const std::int16_t* sums = x.sums + static_cast<std::ptrdiff_t>(token) * (columns / 16);
-  float result = 0.0f;
-  const auto add_block = [&](int b, const std::int32_t* group_sum) __attribute__((always_inline)) {
-    float s = 0.0f;
-    for (int g = 0; g < groups; ++g) s = fused(static_cast<float>(group_sum[g]), row.scales[b * groups + g], s);
-    if constexpr (Traits::has_min)
-      s = fused(-static_cast<float>(minimum_sum<Traits>(row.mins + b * groups, sums + b * (block / 16))),
-                row.min_scales[b], s);
-    result = fused(s, scales[b], result);
-  };
-  const int whole = columns / 256;
-  for (int w = 0; w < whole; ++w) {
-    std::int32_t group_sum[256 / group];
-    group_sums<group>(row.codes + w * 256, codes + w * 256, group_sum);
-    for (int b = 0; b < 256 / block; ++b) add_block(w * (256 / block) + b, group_sum + b * groups);
+void unpack_chunk(const ProductShare& share, std::int64_t row, int begin, int end, const ProductScratch& scratch) {
+  constexpr int width = Traits::width;
+  const int count = share.row_end - row < panel_rows ? static_cast<int>(share.row_end - row) : panel_rows;
+  const std::byte* rows = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
+  if constexpr (PanelCodec<Traits>::exists) {
+    if (share.interleaved) {
+      unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, scratch.chunk);
+      return;
+    }
+    const int blocks = (end - begin) / width;
+    const std::size_t offset = static_cast<std::size_t>(begin / width) * sizeof(typename Traits::Block);
+    interleave_blocks<Traits>(rows + offset, share.row_bytes, count, blocks, scratch.panel);
+    unpack_panel<Traits>(scratch.panel, blocks, 0, blocks, scratch.chunk);
+  } else {
+    unpack_rows<Traits>(rows, share.row_bytes, count, begin / width, end / width, scratch.chunk);
   }
-  // Rows of formats with blocks below 256 may end in a part of that.
-  for (int b = whole * (256 / block); b < columns / block; ++b) {
-    std::int32_t sum[groups];
-    for (int g = 0; g < groups; ++g)
-      sum[g] = group_sum<group>(row.codes + b * block + g * group, codes + b * block + g * group);
-    add_block(b, sum);
+}
+
+/// Rows of a tile's result to where they belong.
+KERN_INLINE void copy_results(const float* from, int tokens, int rows, float* to, std::int64_t stride) {
+  for (int t = 0; t < tokens; ++t)
+    for (int r = 0; r < rows; ++r) to[t * stride + r] = from[t * panel_rows + r];
+}
+
+/// One panel with the tokens of tiles [first, last).
+template <class Traits>
+void panel_product(const ProductShare& share, std::int64_t row, int first, int last, const ProductScratch& scratch) {
+  const int count = share.row_end - row < panel_rows ? static_cast<int>(share.row_end - row) : panel_rows;
+  const std::ptrdiff_t corrections_per_token = share.columns / rounding_block<Traits> * corrections_per_block<Traits>;
+  for (int k = 0; k < share.columns; k += chunk_columns) {
+    const int end = k + chunk_columns < share.columns ? k + chunk_columns : share.columns;
+    unpack_chunk<Traits>(share, row, k, end, scratch);
+    const std::int32_t* corrections = scratch.corrections;
+    for (int tile = first; tile < last; ++tile) {
+      const int tokens = tokens_of_tile(share.tokens, tile);
+      const TileChunk x = tile_chunk<Traits>(share.quantized, tile, share.columns, k, corrections);
+      corrections += corrections_per_token * tokens;
+      const bool whole = count == panel_rows;
+      float* target = share.out + static_cast<std::ptrdiff_t>(tile) * tile_tokens * share.out_stride + row;
+      float* out = whole ? target : scratch.out + (tile - first) * tile_tokens * panel_rows;
+      tile_product_for<KindOf<Traits>>(tokens)(scratch.chunk, x, (end - k) / rounding_block<Traits>, k == 0, out,
+                                               whole ? share.out_stride : panel_rows);
+      if (!whole && end == share.columns) copy_results(out, tokens, count, target, share.out_stride);
+    }
   }
-  return result;
 }
 
 template <class Traits> void product_share_quantized(const ProductShare& share) {
-  const UnpackedRow row = carve_scratch(share.scratch, share.columns);
-  for (std::int64_t r = share.row_begin; r < share.row_end; ++r) {
-    unpack_row<Traits>(share.weights + static_cast<std::size_t>(r) * share.row_bytes, share.columns, row);
-    for (int t = 0; t < share.tokens; ++t)
-      share.out[t * share.out_stride + r] = product_quantized<Traits>(row, share.columns, share.quantized, t);
-  }
-}
-
-template <class Traits> KERN_INLINE const float* float_row(const std::byte* bytes, int columns, float* scratch) {
-  if constexpr (Traits::id == Format::f32) return reinterpret_cast<const float*>(bytes);
-  if constexpr (Traits::id == Format::f16) decode_halves(reinterpret_cast<const Half*>(bytes), columns, scratch);
-  if constexpr (Traits::id == Format::bf16)
-    for (int i = 0; i < columns; ++i) scratch[i] = to_float(reinterpret_cast<const BFloat16*>(bytes)[i]);
-  return scratch;
-}
-
-template <class Traits> void product_share_float(const ProductShare& share) {
-  auto* scratch = reinterpret_cast<float*>(share.scratch);
-  for (std::int64_t r = share.row_begin; r < share.row_end; ++r) {
-    const float* row =
-        float_row<Traits>(share.weights + static_cast<std::size_t>(r) * share.row_bytes, share.columns, scratch);
-    for (int t = 0; t < share.tokens; ++t)
-      share.out[t * share.out_stride + r] =
-          dot_f32(row, share.x + static_cast<std::ptrdiff_t>(t) * share.columns, share.columns);
+  const ProductScratch scratch = carve_product(share.scratch);
+  const int tiles = (share.tokens + tile_tokens - 1) / tile_tokens;
+  constexpr int tiles_at_once = product_tokens / tile_tokens;
+  const std::ptrdiff_t corrections_per_token = share.columns / rounding_block<Traits> * corrections_per_block<Traits>;
+  for (int first = 0; first < tiles; first += tiles_at_once) {
+    const int last = first + tiles_at_once < tiles ? first + tiles_at_once : tiles;
+    for (int tile = first; tile < last; ++tile)
+      prepare_corrections<Traits>(share.quantized, tile, share.columns,
+                                  scratch.corrections + (tile - first) * tile_tokens * corrections_per_token);
+    for (std::int64_t row = share.row_begin; row < share.row_end; row += panel_rows) {
+      if constexpr (PanelCodec<Traits>::exists) {
+        if (share.tokens == 1 && share.interleaved) {
+          vector_product<Traits>(share.weights + static_cast<std::size_t>(row) * share.row_bytes, share.columns,
+                                 tile_chunk<Traits>(share.quantized, 0, share.columns, 0, scratch.corrections),
+                                 scratch.out);
+          const std::int64_t left = share.row_end - row;
+          copy_results(scratch.out, 1, left < panel_rows ? static_cast<int>(left) : panel_rows, share.out + row, 0);
+          continue;
+        }
+      }
+      panel_product<Traits>(share, row, first, last, scratch);
+    }
   }
 }
 
@@ -101,22 +104,14 @@ KERN_INLINE void product_dispatch(Format format, const ProductShare& share, Form
 
 void product(Format format, const ProductShare& share) { product_dispatch(format, share, Formats{}); }
 
-template <class Traits> KERN_INLINE void decode_row_as(const std::byte* row, int columns, float scale, float* out) {
-  const auto* blocks = reinterpret_cast<const typename Traits::Block*>(row);
-  for (int b = 0; b < columns / Traits::width; ++b) Traits::decode(blocks[b], out + b * Traits::width);
-  if (scale != 1.0f)
-    for (int i = 0; i < columns; ++i) out[i] *= scale;
+void interleave(Format format, const std::byte* rows, std::size_t row_bytes, int count, int columns, std::byte* panel) {
+  visit_format(format, [&]<class T>(T) {
+    if constexpr (PanelCodec<T>::exists) interleave_blocks<T>(rows, row_bytes, count, columns / T::width, panel);
+  });
 }
 
-template <class... Traits>
-KERN_INLINE void decode_row_dispatch(Format format, const std::byte* row, int columns, float scale, float* out,
-                                     FormatList<Traits...>) {
-  const auto one = [&]<class T>(T) {
-    if (T::id == format) decode_row_as<T>(row, columns, scale, out);
-  };
-  (one(Traits{}), ...);
-}
-
-void decode_row(Format format, const std::byte* row, int columns, float scale, float* out) {
-  decode_row_dispatch(format, row, columns, scale, out, Formats{});
+bool interleaves(Format format) {
+  bool exists = false;
+  visit_format(format, [&]<class T>(T) { exists = PanelCodec<T>::exists; });
+  return exists;
 }

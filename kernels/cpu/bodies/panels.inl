@@ -1,0 +1,106 @@
+// Panels of 16 weight rows: interleaving them, and unpacking a run of k into byte codes and float scales.
+
+/// Where the parts of an interleaved panel of `blocks` blocks begin.
+template <class Traits> KERN_INLINE PanelSource panel_source(const std::byte* panel, int blocks, int block, int lane) {
+  using Codec = PanelCodec<Traits>;
+  PanelSource source;
+  source.words = panel + (static_cast<std::ptrdiff_t>(block) * Codec::words * panel_rows + lane) * 4;
+  const std::byte* halves = panel + static_cast<std::ptrdiff_t>(blocks) * Codec::words * panel_rows * 4;
+  source.halves = reinterpret_cast<const std::uint16_t*>(halves) +
+                  static_cast<std::ptrdiff_t>(block) * Codec::halves * panel_rows + lane;
+  const std::byte* bytes = halves + static_cast<std::ptrdiff_t>(blocks) * Codec::halves * panel_rows * 2;
+  source.bytes = reinterpret_cast<const std::uint8_t*>(bytes) +
+                 static_cast<std::ptrdiff_t>(block) * Codec::bytes * panel_rows + lane;
+  return source;
+}
+
+/// Interleaves `blocks` blocks of up to 16 rows; missing rows become zeros.
+template <class Traits>
+void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, int blocks, std::byte* panel) {
+  using Codec = PanelCodec<Traits>;
+  using Block = typename Traits::Block;
+  static_assert(sizeof(Block) == 4 * Codec::words + 2 * Codec::halves + Codec::bytes);
+  const Block zero{};
+  for (int r = 0; r < panel_rows; ++r) {
+    const auto* row = reinterpret_cast<const Block*>(rows + static_cast<std::size_t>(r) * row_bytes);
+    for (int b = 0; b < blocks; ++b) {
+      const PanelSource at = panel_source<Traits>(panel, blocks, b, r);
+      const PanelTarget to{reinterpret_cast<std::uint32_t*>(const_cast<std::byte*>(at.words)),
+                           const_cast<std::uint16_t*>(at.halves), const_cast<std::uint8_t*>(at.bytes)};
+      Codec::split(r < count ? row[b] : zero, to);
+    }
+  }
+}
+
+/// A run of k of a panel, unpacked. Part of a thread's scratch.
+struct PanelChunk {
+  std::uint8_t* codes;      // [k / 4][16 rows][4], bias added
+  float* scales;            // [k / group][16]
+  std::uint32_t* min_pairs; // [k / rounding block][pairs][16]
+  float* min_scales;        // [k / rounding block][16]
+};
+
+KERN_INLINE PanelChunk carve_panel_chunk(std::byte* scratch) {
+  PanelChunk chunk;
+  chunk.codes = reinterpret_cast<std::uint8_t*>(scratch);
+  chunk.scales = reinterpret_cast<float*>(chunk.codes + chunk_columns * panel_rows);
+  chunk.min_pairs = reinterpret_cast<std::uint32_t*>(chunk.scales + chunk_columns / 16 * panel_rows);
+  chunk.min_scales = reinterpret_cast<float*>(chunk.min_pairs + chunk_columns / 32 * panel_rows);
+  return chunk;
+}
+
+/// Blocks [begin, end) of an interleaved panel of `blocks` blocks.
+template <class Traits>
+void unpack_panel(const std::byte* panel, int blocks, int begin, int end, const PanelChunk& to) {
+  using Codec = PanelCodec<Traits>;
+  constexpr int groups = Traits::width / Traits::group;
+  for (int b = begin; b < end; ++b)
+    for (int lane = 0; lane < panel_rows; lane += lane_count) {
+      const int at = b - begin;
+      const PanelSource source = panel_source<Traits>(panel, blocks, b, lane);
+      std::uint8_t* codes = to.codes + (at * Traits::width / 4 * panel_rows + lane) * 4;
+      Codec::codes(
+          source, [&](int k, Words four)
+                      __attribute__((always_inline)) { store_vector(codes + k * panel_rows * 4, four); });
+      const typename Codec::Header header(source);
+      float* scales = to.scales + at * groups * panel_rows + lane;
+      unroll<groups>([&](auto g) __attribute__((always_inline)) {
+        store_vector(scales + g * panel_rows, header.template scale<g>());
+      });
+      if constexpr (Traits::has_min) {
+        constexpr int pairs = corrections_per_block<Traits>;
+        std::uint32_t* min_pairs = to.min_pairs + at * pairs * panel_rows + lane;
+        unroll<pairs>([&](auto p) __attribute__((always_inline)) {
+          store_vector(min_pairs + p * panel_rows, header.template min_pair<p>());
+        });
+        store_vector(to.min_scales + at * panel_rows + lane, header.min_scale());
+      }
+    }
+}
+
+/// The same from rows in the file's layout, for formats without a codec: row by row through the format's own.
+template <class Traits>
+void unpack_rows(const std::byte* rows, std::size_t row_bytes, int count, int begin, int end, const PanelChunk& to) {
+  static_assert(!Traits::has_min);
+  constexpr int groups = Traits::width / Traits::group;
+  std::int8_t codes[Traits::width];
+  float scales[groups];
+  for (int r = 0; r < panel_rows; ++r) {
+    const auto* row = reinterpret_cast<const typename Traits::Block*>(rows + static_cast<std::size_t>(r) * row_bytes);
+    for (int b = begin; b < end; ++b) {
+      const int at = b - begin;
+      if (r < count) {
+        Traits::unpack_codes(row[b], codes);
+        Traits::unpack_scales(row[b], scales);
+      } else {
+        __builtin_memset(codes, 0, sizeof codes);
+        __builtin_memset(scales, 0, sizeof scales);
+      }
+      for (int k = 0; k < Traits::width / 4; ++k) {
+        const std::uint32_t word = load_vector<std::uint32_t>(codes + 4 * k) ^ 0x80808080u;
+        store_vector(to.codes + ((at * Traits::width / 4 + k) * panel_rows + r) * 4, word);
+      }
+      for (int g = 0; g < groups; ++g) to.scales[(at * groups + g) * panel_rows + r] = scales[g];
+    }
+  }
+}

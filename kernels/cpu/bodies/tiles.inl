@@ -1,0 +1,70 @@
+// Tiles of rounded activations: up to tile_tokens tokens, interleaved so that the same four codes of all tokens are
+// neighbours and each is broadcast from memory into a product.
+
+/// Tokens of tile `index` when `rows` tokens are cut into tiles.
+KERN_INLINE int tokens_of_tile(int rows, int index) {
+  const int left = rows - index * tile_tokens;
+  return left < tile_tokens ? left : tile_tokens;
+}
+
+/// One tile, from some k on.
+struct TileChunk {
+  const std::int32_t* codes;       // [k / 4][T]: four codes each
+  const float* scales;             // [k / rounding block][T]
+  const std::int32_t* corrections; // [corrections of k][T], see below
+};
+
+/// Activations are rounded in blocks of 32, or of 256 for formats with blocks of 256.
+template <class Traits> constexpr int rounding_block = Traits::width == 256 ? 256 : 32;
+template <class Traits> constexpr int rounding_groups = rounding_block<Traits> / Traits::group;
+
+/// Codes above 127 that the instruction set takes as signed need no correction.
+template <class Traits>
+constexpr bool has_bias = !Traits::has_min && !(PanelCodec<Traits>::max_code > 127 && wide_is_signed);
+
+/// Corrections for each rounding block. Without minimums one a group: minus the codes' bias times the sum of the
+/// group's activations, where a product's sum starts. With minimums one for each two groups: the sums of their
+/// activations as two 16-bit halves.
+template <class Traits>
+constexpr int corrections_per_block = Traits::has_min ? (rounding_groups<Traits> + 1) / 2 : rounding_groups<Traits>;
+
+/// corrections [columns / rounding block][corrections_per_block][T] of one tile
+template <class Traits>
+void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int32_t* corrections) {
+  const int tokens = tokens_of_tile(x.rows, tile);
+  const std::int16_t* sums = x.sums + static_cast<std::ptrdiff_t>(tile) * tile_tokens * (columns / 16);
+  constexpr int per_group = Traits::group / 16;
+  const auto group_sum = [&](int g, int t) __attribute__((always_inline)) {
+    std::int32_t sum = 0;
+    for (int i = 0; i < per_group; ++i) sum += sums[(g * per_group + i) * tokens + t];
+    return sum;
+  };
+  if constexpr (!Traits::has_min) {
+    for (int g = 0; g < columns / Traits::group; ++g)
+      for (int t = 0; t < tokens; ++t)
+        corrections[g * tokens + t] = has_bias<Traits> ? -PanelCodec<Traits>::bias * group_sum(g, t) : 0;
+  } else {
+    for (int b = 0; b < columns / rounding_block<Traits>; ++b)
+      for (int p = 0; p < corrections_per_block<Traits>; ++p, corrections += tokens)
+        for (int t = 0; t < tokens; ++t) {
+          const int g = b * rounding_groups<Traits> + 2 * p;
+          const std::int32_t next = rounding_groups<Traits> > 1 ? group_sum(g + 1, t) : 0;
+          corrections[t] = static_cast<std::int32_t>((group_sum(g, t) & 0xFFFF) |
+                                                     static_cast<std::int32_t>(static_cast<std::uint32_t>(next) << 16));
+        }
+  }
+}
+
+/// The tile from k on, given its corrections from k = 0.
+template <class Traits>
+KERN_INLINE TileChunk tile_chunk(const QuantizedRows& x, int tile, int columns, int k,
+                                 const std::int32_t* corrections) {
+  const int tokens = tokens_of_tile(x.rows, tile);
+  const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(tile) * tile_tokens;
+  const int block = k / rounding_block<Traits>;
+  TileChunk chunk;
+  chunk.codes = reinterpret_cast<const std::int32_t*>(x.codes + first * columns) + k / 4 * tokens;
+  chunk.scales = x.scales + first * (columns / rounding_block<Traits>)+block * tokens;
+  chunk.corrections = corrections + block * corrections_per_block<Traits> * tokens;
+  return chunk;
+}
