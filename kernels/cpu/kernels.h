@@ -99,6 +99,13 @@ struct CpuKernels {
   /// k [kv_heads * key_dim] and v [kv_heads * value_dim] of one position into its page
   void (*store_kv)(const KvView& view, std::byte* page, int slot, const float* k, const float* v);
   void (*attention)(const AttentionShare& share);
+
+  // For benchmarks: the most this instruction set can do.
+  /// Both return the multiply-adds done.
+  std::int64_t (*saturate_int8)(std::int64_t rounds);
+  std::int64_t (*saturate_fp32)(std::int64_t rounds);
+  /// Reads all of `bytes` in that many streams side by side.
+  void (*read_memory)(const std::byte* data, std::size_t bytes, int streams);
 };
 
 extern const CpuKernels portable_kernels;

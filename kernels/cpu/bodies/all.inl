@@ -36,11 +36,13 @@ namespace {
 #include "kernels/cpu/bodies/decode_row.inl"
 
 #include "kernels/cpu/bodies/attention.inl"
+
+#include "kernels/cpu/bodies/limits.inl"
 } // namespace
 
 const CpuKernels KERN_CPU_KERNELS = {
-    KERN_CPU_NAME, product,       interleaves,  interleave,     quantize_row, decode_row,
-    rms_norm,      activate_silu, rotate_heads, store_position, attention,
+    KERN_CPU_NAME, product,      interleaves,    interleave, quantize_row,  decode_row,    rms_norm,
+    activate_silu, rotate_heads, store_position, attention,  saturate_int8, saturate_fp32, read_memory,
 };
 
 } // namespace kern

@@ -1,0 +1,50 @@
+// What the instruction set can do at most: loops of independent operations on registers, for benchmarks.
+
+/// Multiply-adds of int8 codes done.
+std::int64_t saturate_int8(std::int64_t rounds) {
+  constexpr int chains = lane_count == 16 ? 20 : 10;
+  Ints sum[chains];
+  unroll<chains>([&](auto c) __attribute__((always_inline)) {
+    sum[c] = Ints{};
+    asm volatile("" : "+x"(sum[c])); // not the same to the compiler
+  });
+  Words codes = every_lane(0x01020301u);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    unroll<chains>([&](auto c) __attribute__((always_inline)) {
+      sum[c] = dot_bytes<15>(sum[c], codes, 0x01FF0201);
+      asm volatile("" : "+x"(codes)); // each product is worked out anew
+    });
+  }
+  unroll<chains>([&](auto c) __attribute__((always_inline)) { asm volatile("" : : "x"(sum[c])); });
+  return rounds * chains * lane_count * 4;
+}
+
+/// Multiply-adds of floats done.
+std::int64_t saturate_fp32(std::int64_t rounds) {
+  constexpr int chains = lane_count == 16 ? 20 : 10;
+  Floats sum[chains];
+  unroll<chains>([&](auto c) __attribute__((always_inline)) {
+    sum[c] = Floats{};
+    asm volatile("" : "+x"(sum[c]));
+  });
+  Floats factor = every_lane(0.5f);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    unroll<chains>([&](auto c) __attribute__((always_inline)) { sum[c] = fused_lanes(factor, factor, sum[c]); });
+  }
+  unroll<chains>([&](auto c) __attribute__((always_inline)) { asm volatile("" : : "x"(sum[c])); });
+  return rounds * chains * lane_count;
+}
+
+/// Reads a run of memory, a multiple of 1024 bytes, in one or more streams side by side.
+void read_memory(const std::byte* data, std::size_t bytes, int streams) {
+  Words sum{};
+  const std::size_t each = bytes / static_cast<std::size_t>(streams) / 256 * 256;
+  for (std::size_t at = 0; at < each; at += 256)
+    for (int s = 0; s < streams; ++s) {
+      const std::byte* from = data + static_cast<std::size_t>(s) * each + at;
+      unroll<256 / sizeof(Words)>([&](auto i) __attribute__((always_inline)) {
+        sum ^= load_vector<Words>(from + i * static_cast<int>(sizeof(Words)));
+      });
+    }
+  asm volatile("" : : "x"(sum));
+}
