@@ -33,7 +33,7 @@ The scales of one block take consecutive items of such a sequence, so a block wi
 minimum sees both signs. Rows of F16 and BF16: zeros, infinities, subnormals, extremes, then random
 bit patterns; no NaN anywhere.
 
-With f16 scales of 11 bits and codes of at most 8, every product is exact in float32, so a correct
+With f16 scales of 11 bits, scales of them and codes of 13 bits together, every product is exact in float32, so a correct
 decoder gives these values with ==, with or without fma.
 """
 
@@ -47,7 +47,8 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 
 ROWS, WEIGHTS = 8, 512
 
-# name, byte offsets of the f16 scales in a block; None: the value itself is a 16-bit float
+# name, byte offsets of the f16 scales in a block; None: the value itself is a 16-bit float; "nibbles": one scale in the
+# top four bits of the block's last four 16-bit words, lowest first
 FORMATS = [
     ("F16", None),
     ("BF16", None),
@@ -61,6 +62,13 @@ FORMATS = [
     ("Q4_K", [0, 2]),
     ("Q5_K", [0, 2]),
     ("Q6_K", [208]),
+    ("IQ1_S", [0]),
+    ("IQ1_M", "nibbles"),
+    ("IQ2_XXS", [0]),
+    ("IQ2_XS", [0]),
+    ("IQ2_S", [0]),
+    ("IQ3_XXS", [0]),
+    ("IQ3_S", [0]),
     ("IQ4_NL", [0]),
     ("IQ4_XS", [0]),
     ("MXFP4", []),
@@ -111,13 +119,24 @@ def scale_row(row: int, count: int, rng: np.random.Generator) -> np.ndarray:
     return signed
 
 
-def block_rows(type_: GGMLQuantizationType, offsets: list[int], rng: np.random.Generator) -> np.ndarray:
+def set_nibbles(blocks: np.ndarray, scales: np.ndarray) -> None:
+    """blocks u8 [count, size]: scales f16 [count] into the top four bits of the last four 16-bit words."""
+    nibbles = scales.view(np.uint16)[:, None] >> np.array([0, 4, 8, 12], np.uint16) & 15
+    high = blocks[:, -7::2]
+    high[:] = high & 0x0F | (nibbles << 4).astype(np.uint8)
+
+
+def block_rows(type_: GGMLQuantizationType, offsets: list[int] | str, rng: np.random.Generator) -> np.ndarray:
     """Encoded rows u8 [ROWS, bytes in a row]."""
     weights, size = GGML_QUANT_SIZES[type_]
     count = WEIGHTS // weights
     blocks = rng.integers(0, 256, (ROWS, count, size), dtype=np.uint8)
     blocks[2] = np.where(np.arange(count) % 2, 0xFF, 0x00)[:, None]
     blocks[7] = 0xFF
+    if offsets == "nibbles":
+        for row in range(ROWS):
+            set_nibbles(blocks[row], scale_row(row, count, rng))
+        return blocks.reshape(ROWS, count * size)
     for row in range(ROWS if offsets else 0):
         scales = scale_row(row, count * len(offsets), rng).reshape(count, len(offsets))
         for i, offset in enumerate(offsets):

@@ -1,8 +1,9 @@
-// Writes a model with random weights: kern_random_model SHAPE FORMAT OUT.gguf [OUTPUT_FORMAT]
+// Writes a model with random weights: kern_random_model SHAPE FORMAT OUT.gguf [OUTPUT_FORMAT] [--as-floats]
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "tests/random_model.h"
 
@@ -24,8 +25,12 @@ kern::Format parse_format(const std::string& name) {
 } // namespace
 
 int main(int argc, char** argv) {
+  const bool as_floats = argc > 4 && std::string_view(argv[argc - 1]) == "--as-floats";
+  if (as_floats) --argc;
   if (argc < 4 || argc > 5) {
-    std::fputs("usage: kern_random_model SHAPE FORMAT OUT.gguf [OUTPUT_FORMAT]\n", stderr);
+    std::fputs("usage: kern_random_model SHAPE FORMAT OUT.gguf [OUTPUT_FORMAT] [--as-floats]\n"
+               "--as-floats writes the same weights decoded to F32\n",
+               stderr);
     return 2;
   }
   try {
@@ -33,6 +38,7 @@ int main(int argc, char** argv) {
     model.shape = kern::test::find_shape(argv[1]);
     model.format = parse_format(argv[2]);
     model.output_format = parse_format(argc == 5 ? argv[4] : argv[2]);
+    model.as_floats = as_floats;
     kern::test::write_random_model(model, argv[3]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "kern_random_model: %s\n", error.what());

@@ -54,6 +54,11 @@ template <class Traits> void set_scales(typename Traits::Block& block, float d, 
   if constexpr (requires { block.d; }) block.d = to_half(d);
   if constexpr (requires { block.dmin; }) block.dmin = to_half(mean * d);
   if constexpr (requires { block.m; }) block.m = to_half(-mean * d);
+  if constexpr (id == Format::iq1_m)
+    for (int i = 0; i < 4; ++i) {
+      const int part = (to_half(d).bits >> (4 * i)) & 15;
+      block.scales[i] = static_cast<std::uint16_t>((block.scales[i] & 0x0FFF) | part << 12);
+    }
   if constexpr (id == Format::mxfp4) block.exponent = static_cast<std::uint8_t>(127 + std::lround(std::log2(d)));
   if constexpr (id == Format::nvfp4)
     for (std::uint8_t& scale : block.scales) {

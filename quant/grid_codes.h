@@ -1,0 +1,83 @@
+// What the grid formats (IQ1_*, IQ2_*, IQ3_*) share: several weights together are one point of a grid, named by its
+// number in a code book. The points of IQ2_* and IQ3_* are magnitudes; bits beside them are the signs. Codes are made
+// in 64-bit words of eight bytes, the first weight in the lowest.
+#pragma once
+
+#include <cstring>
+
+#include "quant/decode.h"
+#include "quant/grids.h"
+
+namespace kern {
+
+/// A code book as a table: a point's coordinates as the bytes of a word.
+template <class Word, int entries> struct GridTable {
+  static constexpr int size = entries;
+  Word points[entries];
+};
+
+/// `levels` [base]: the bytes that stand for a coordinate's levels
+template <class Word, int entries, int size, int base>
+KERN_INLINE constexpr GridTable<Word, entries> grid_table(const grids::Book<entries, size, base>& book,
+                                                          const std::uint8_t (&levels)[base]) {
+  static_assert(sizeof(Word) == size);
+  GridTable<Word, entries> table{};
+  int entry = 0;
+  for (int number = 0; number < book.numbers; ++number) {
+    if ((book.set[number / 64] >> (number % 64) & 1u) == 0) continue;
+    for (int i = 0, rest = number; i < size; ++i, rest /= base)
+      table.points[entry] |= static_cast<Word>(levels[rest % base]) << (8 * i);
+    ++entry;
+  }
+  return table;
+}
+
+/// The magnitudes of IQ2_XXS, IQ2_XS and IQ2_S.
+inline constexpr std::uint8_t grid_levels_iq2[3] = {8, 25, 43};
+
+/// The same byte eight times.
+KERN_INLINE constexpr std::uint64_t eight_bytes(std::uint64_t byte) { return byte * 0x0101010101010101u; }
+
+KERN_INLINE void store_codes(std::int8_t* codes, std::uint64_t word) { std::memcpy(codes, &word, sizeof word); }
+
+/// codes [8] = the bytes of `magnitudes`, 1..127, negative where the bit in `signs` is set
+KERN_INLINE void store_signed(std::int8_t* codes, std::uint64_t magnitudes, std::uint32_t signs) {
+  // Bit i alone in byte i; then 1 in every byte that has its bit. No sum below carries into the next byte.
+  const std::uint64_t apart = eight_bytes(signs & 255u) & 0x8040201008040201u;
+  const std::uint64_t negative = ((apart + eight_bytes(0x7F)) >> 7) & eight_bytes(1);
+  store_codes(codes, (magnitudes ^ (negative * 255u)) + negative);
+}
+
+/// Eight signs kept as seven bits: the number of negative weights is even.
+KERN_INLINE std::uint32_t even_signs(std::uint32_t seven) {
+  seven &= 127u;
+  const std::uint32_t parity = 0x6996u >> ((seven ^ (seven >> 4)) & 15u) & 1u; // bit n of the constant: parity of n
+  return seven | parity << 7;
+}
+
+/// codes [8] of IQ1_S and IQ1_M: eight times the point's coordinates, which are -1, 0 or 1, and 1 more; 1 less where
+/// `down` is 1, not 0
+KERN_INLINE void store_shifted(std::int8_t* codes, std::uint32_t point, std::uint32_t down) {
+  // Bytes hold the codes plus 128 until the last step, so that no byte borrows from the next.
+  static constexpr std::uint8_t levels[3] = {129 - 8, 129, 129 + 8};
+  static constexpr auto table = grid_table<std::uint64_t>(grids::iq1, levels);
+  static_assert(table.size == 1 << 11); // whatever a point's bits are, they name an entry
+  store_codes(codes, (table.points[point] - eight_bytes(2 * down)) ^ eight_bytes(128));
+}
+
+KERN_INLINE std::uint32_t little_endian_32(const std::uint8_t (&bytes)[4]) {
+  std::uint32_t word = 0;
+  for (int i = 0; i < 4; ++i) word |= static_cast<std::uint32_t>(bytes[i]) << (8 * i);
+  return word;
+}
+
+/// scales [groups] = d * (2 * n + 1) * unit, `n` of four bits: two groups a byte, low nibble first. Exact: 11 bits
+/// times five, and `unit` is a power of two.
+template <int groups>
+KERN_INLINE void unpack_odd_scales(Half d, const std::uint8_t* packed, float unit, float* scales) {
+  const float step = to_float(d) * unit;
+  for (int g = 0; g < groups; ++g)
+    scales[g] = step * static_cast<float>(2 * ((packed[g / 2] >> (4 * (g % 2))) & 15) + 1);
+}
+
+} // namespace kern

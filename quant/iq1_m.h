@@ -1,0 +1,43 @@
+// IQ1_M: 256 weights in sixteen groups of 16, each with a 3-bit scale; eight weights are one of 2048 points of
+// {-1, 0, 1}, shifted an eighth up or down. 1.75 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/grid_codes.h"
+
+namespace kern {
+
+struct IQ1_M {
+  struct Block {
+    std::uint8_t points[32]; // low eight bits of the points
+    std::uint8_t high[16];   // of two points, a nibble each: the high three bits, the shift's sign
+    std::uint16_t scales[4]; // four times three bits n, then four bits of the scale of the scales d, lowest first
+  };
+  static_assert(sizeof(Block) == 32 + 16 + 8);
+  static constexpr Format id = Format::iq1_m;
+  static constexpr const char* name = "IQ1_M";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 16;
+  static constexpr bool has_min = false;
+
+  /// out [256]: d * (2 * n + 1) * (coordinate + shift)
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_M>(block, out); }
+
+  /// codes [256] count eighths, so scales [16] are an eighth of the scales: weight i = scales[i / 16] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    for (int i = 0; i < 32; ++i) {
+      const std::uint32_t high = static_cast<std::uint32_t>(block.high[i / 2]) >> (4 * (i % 2));
+      store_shifted(codes + i * 8, block.points[i] | (high & 7u) << 8, (high >> 3) & 1u);
+    }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    std::uint32_t bits = 0;
+    for (int i = 0; i < 4; ++i) bits |= static_cast<std::uint32_t>(block.scales[i] >> 12) << (4 * i);
+    const float step = to_float(Half{static_cast<std::uint16_t>(bits)}) * 0.125f;
+    for (int g = 0; g < 16; ++g)
+      scales[g] = step * static_cast<float>(2 * ((block.scales[g / 4] >> (3 * (g % 4))) & 7) + 1);
+  }
+};
+
+} // namespace kern

@@ -1,0 +1,41 @@
+// IQ1_S: 256 weights in eight groups of 32, each with a 3-bit scale and a shift of an eighth up or down; eight weights
+// are one of 2048 points of {-1, 0, 1}. 1.5625 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/grid_codes.h"
+
+namespace kern {
+
+struct IQ1_S {
+  struct Block {
+    Half d;                  // scale of the scales; weight = d * (2 * n + 1) * (coordinate + shift)
+    std::uint8_t points[32]; // low eight bits of the points
+    std::uint16_t high[8];   // of a group: four times the high three bits of its points, three of n, the shift's sign
+  };
+  static_assert(sizeof(Block) == 2 + 32 + 16);
+  static constexpr Format id = Format::iq1_s;
+  static constexpr const char* name = "IQ1_S";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 32;
+  static constexpr bool has_min = false;
+
+  /// out [256]
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_S>(block, out); }
+
+  /// codes [256] count eighths, so scales [8] are an eighth of the scales: weight i = scales[i / 32] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    for (int i = 0; i < 32; ++i) {
+      const std::uint32_t high = block.high[i / 4];
+      const std::uint32_t point = block.points[i] | ((high >> (3 * (i % 4))) & 7u) << 8;
+      store_shifted(codes + i * 8, point, high >> 15);
+    }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    const float step = to_float(block.d) * 0.125f;
+    for (int g = 0; g < 8; ++g) scales[g] = step * static_cast<float>(2 * ((block.high[g] >> 12) & 7) + 1);
+  }
+};
+
+} // namespace kern

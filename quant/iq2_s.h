@@ -1,0 +1,43 @@
+// IQ2_S: 256 weights in sixteen groups of 16, each with a 4-bit scale; eight weights are one of 1024 grid points and
+// eight signs. 2.5625 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/grid_codes.h"
+
+namespace kern {
+
+struct IQ2_S {
+  struct Block {
+    Half d;                  // scale of the scales; weight = d * (2 * n + 1) / 8 * coordinate
+    std::uint8_t points[32]; // low eight bits of the points
+    std::uint8_t signs[32];
+    std::uint8_t high[8];   // high two bits of the points, four points a byte
+    std::uint8_t scales[8]; // n, two groups a byte
+  };
+  static_assert(sizeof(Block) == 2 + 32 + 32 + 8 + 8);
+  static constexpr Format id = Format::iq2_s;
+  static constexpr const char* name = "IQ2_S";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 16;
+  static constexpr bool has_min = false;
+
+  /// out [256]
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_S>(block, out); }
+
+  /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_s, grid_levels_iq2);
+    static_assert(table.size == 1 << 10); // whatever a point's bits are, they name an entry
+    for (int i = 0; i < 32; ++i) {
+      const std::uint32_t high = (block.high[i / 4] >> (2 * (i % 4))) & 3u;
+      store_signed(codes + i * 8, table.points[block.points[i] | high << 8], block.signs[i]);
+    }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    unpack_odd_scales<16>(block.d, block.scales, 0.125f, scales);
+  }
+};
+
+} // namespace kern

@@ -1,0 +1,41 @@
+// IQ2_XS: 256 weights in sixteen groups of 16, each with a 4-bit scale; eight weights are one of 512 grid points and
+// seven bits of signs. 2.3125 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/grid_codes.h"
+
+namespace kern {
+
+struct IQ2_XS {
+  struct Block {
+    Half d;                   // scale of the scales; weight = d * (2 * n + 1) / 8 * coordinate
+    std::uint16_t points[32]; // nine bits of the point, seven of signs above them
+    std::uint8_t scales[8];   // n, two groups a byte
+  };
+  static_assert(sizeof(Block) == 2 + 64 + 8);
+  static constexpr Format id = Format::iq2_xs;
+  static constexpr const char* name = "IQ2_XS";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 16;
+  static constexpr bool has_min = false;
+
+  /// out [256]
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_XS>(block, out); }
+
+  /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xs, grid_levels_iq2);
+    static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
+    for (int i = 0; i < 32; ++i) {
+      const std::uint32_t code = block.points[i];
+      store_signed(codes + i * 8, table.points[code & 511u], even_signs(code >> 9));
+    }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    unpack_odd_scales<16>(block.d, block.scales, 0.125f, scales);
+  }
+};
+
+} // namespace kern

@@ -1,0 +1,46 @@
+// IQ2_XXS: 256 weights in eight groups of 32, each with a 4-bit scale; eight weights are one of 256 grid points and
+// seven bits of signs. 2.0625 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/grid_codes.h"
+
+namespace kern {
+
+struct IQ2_XXS {
+  struct Group {
+    std::uint8_t points[4];
+    std::uint8_t signs[4]; // 32 bits, lowest first: four times seven of signs, then the scale n
+  };
+  struct Block {
+    Half d; // scale of the scales; weight = d * (2 * n + 1) / 8 * coordinate
+    Group groups[8];
+  };
+  static_assert(sizeof(Block) == 2 + 8 * (4 + 4));
+  static constexpr Format id = Format::iq2_xxs;
+  static constexpr const char* name = "IQ2_XXS";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 32;
+  static constexpr bool has_min = false;
+
+  /// out [256]
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_XXS>(block, out); }
+
+  /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xxs, grid_levels_iq2);
+    static_assert(table.size == 1 << 8); // whatever a point's bits are, they name an entry
+    for (int g = 0; g < 8; ++g) {
+      const std::uint32_t signs = little_endian_32(block.groups[g].signs);
+      for (int i = 0; i < 4; ++i)
+        store_signed(codes + g * 32 + i * 8, table.points[block.groups[g].points[i]], even_signs(signs >> (7 * i)));
+    }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    const float step = to_float(block.d) * 0.125f;
+    for (int g = 0; g < 8; ++g) scales[g] = step * static_cast<float>(2 * (block.groups[g].signs[3] >> 4) + 1);
+  }
+};
+
+} // namespace kern

@@ -1,0 +1,47 @@
+// IQ3_XXS: 256 weights in eight groups of 32, each with a 4-bit scale; four weights are one of 256 grid points, eight
+// share seven bits of signs. 3.0625 bits a weight.
+#pragma once
+
+#include "quant/format_id.h"
+#include "quant/grid_codes.h"
+
+namespace kern {
+
+struct IQ3_XXS {
+  struct Block {
+    Half d; // scale of the scales; weight = d * (2 * n + 1) / 4 * coordinate
+    std::uint8_t points[64];
+    std::uint8_t signs[8][4]; // of a group, 32 bits, lowest first: four times seven of signs, then the scale n
+  };
+  static_assert(sizeof(Block) == 2 + 64 + 8 * 4);
+  static constexpr Format id = Format::iq3_xxs;
+  static constexpr const char* name = "IQ3_XXS";
+  static constexpr bool is_float = false;
+  static constexpr int width = 256;
+  static constexpr int group = 32;
+  static constexpr bool has_min = false;
+
+  /// out [256]
+  KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ3_XXS>(block, out); }
+
+  /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    static constexpr std::uint8_t levels[8] = {4, 12, 20, 28, 36, 44, 52, 62};
+    static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_xxs, levels);
+    static_assert(table.size == 1 << 8); // whatever a point's bits are, they name an entry
+    for (int g = 0; g < 8; ++g) {
+      const std::uint32_t signs = little_endian_32(block.signs[g]);
+      for (int i = 0; i < 4; ++i) {
+        const std::uint8_t* pair = block.points + g * 8 + i * 2;
+        const std::uint64_t magnitudes = table.points[pair[0]] | std::uint64_t{table.points[pair[1]]} << 32;
+        store_signed(codes + g * 32 + i * 8, magnitudes, even_signs(signs >> (7 * i)));
+      }
+    }
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+    const float step = to_float(block.d) * 0.25f;
+    for (int g = 0; g < 8; ++g) scales[g] = step * static_cast<float>(2 * (block.signs[g][3] >> 4) + 1);
+  }
+};
+
+} // namespace kern
