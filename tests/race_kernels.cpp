@@ -1,10 +1,12 @@
 // Races the product kernels: every format on every instruction set is held to the portable result bit for bit, then
 // timed on one thread. Times are the thread's own, so that other work on the machine disturbs them little.
-//   kern_race [ROWS COLUMNS TOKENS] [FORMAT...]      default: 512 2048, 1 and 120 tokens, all formats
+//   kern_race [ROWS COLUMNS TOKENS] [FORMAT...]      default: 2048 2048, 1 and 120 tokens, all formats
+// KERN_CPU=NAME races that instruction set alone, against itself.
 #include <ctime>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -39,7 +41,7 @@ template <class Work> double best_seconds(Work&& work) {
 }
 
 struct Shape {
-  int rows = 512;
+  int rows = 2048;
   int columns = 2048;
   int tokens = 0; // 0: 1 and 120
 };
@@ -60,6 +62,8 @@ template <class Traits> void race(const Shape& shape, int tokens) {
   auto x = random_floats(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(shape.columns), 2);
   std::vector<float> expected;
   for (const CpuKernels* kernels : kernel_tables()) {
+    const char* only = std::getenv("KERN_CPU");
+    if (only && std::string(only) != kernels->name) continue;
     CpuBackend backend(1, *kernels);
     StepLimits limits;
     limits.tokens = tokens;

@@ -55,19 +55,20 @@ struct AttentionShare {
 /// Query rows that share one pass over a chunk of keys and values.
 inline constexpr int attention_tile = 8;
 
-/// Columns by which a panel is unpacked: 16 KB of codes, a third of the smallest first-level cache in use.
-inline constexpr int chunk_columns = 1024;
+/// What is unpacked at a time: two panels by so many columns, 16 KB of codes, half of a first-level cache.
+inline constexpr int chunk_columns = 512;
+inline constexpr int chunk_rows = 2 * panel_rows;
 /// Tokens that meet an unpacked panel: their codes stay in the second-level cache (0.7 MB at 5632 columns).
 inline constexpr int product_tokens = 120;
 /// A run of a panel unpacked: a byte a code; scales and minimums of 16 and 32 codes.
-inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * panel_rows * 3 / 2;
+inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 3 / 2;
 /// A run of a panel interleaved; no block format takes more than 9 bits a weight.
 inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
 
 inline std::size_t product_scratch_bytes(std::int64_t columns) {
   // Unpacked panel, results, a correction for each 16 activations. Float weights take less: 4 rows of 512 and their
   // sums.
-  return chunk_scratch_bytes + panel_scratch_bytes + product_tokens * panel_rows * sizeof(float) +
+  return chunk_scratch_bytes + panel_scratch_bytes + product_tokens * chunk_rows * sizeof(float) +
          product_tokens * static_cast<std::size_t>(columns) / 16 * sizeof(std::int32_t) + 4 * 512 * sizeof(float) +
          product_tokens * 4 * 16 * sizeof(float) + 64;
 }

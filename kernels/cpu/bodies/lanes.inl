@@ -2,17 +2,20 @@
 //   Words   unsigned 32-bit lanes, four bytes of codes each      Ints   the same bits, signed
 //   Floats  binary32 lanes
 // `lane_count` lanes a vector; panels of 16 rows are walked in 16 / lane_count parts. `tile_tokens` is how many tokens
-// a tile of activations holds: as many as the registers can accumulate.
+// a tile of activations holds, `tile_vectors` how many vectors of rows meet it at once: as many as the registers hold.
 
 #if defined(__AVX512VNNI__)
 constexpr int lane_count = 16;
-constexpr int tile_tokens = 12; // 12 sums, 12 results and a vector of codes: 25 of 32 registers
+constexpr int tile_tokens = 6;  // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
+constexpr int tile_vectors = 2; // 8 loads serve 12 products
 #elif defined(__AVX2__)
 constexpr int lane_count = 8;
-constexpr int tile_tokens = 4;
+constexpr int tile_tokens = 6; // 6 sums, 6 results and a vector of codes: 13 of 16 registers
+constexpr int tile_vectors = 1;
 #else
 constexpr int lane_count = 4;
-constexpr int tile_tokens = 4;
+constexpr int tile_tokens = 6;
+constexpr int tile_vectors = 1;
 #endif
 
 using Words = std::uint32_t __attribute__((vector_size(4 * lane_count)));
@@ -38,7 +41,8 @@ template <class Vector> KERN_INLINE void store_vector(void* to, Vector value) {
 KERN_INLINE Words every_lane(std::uint32_t value) { return Words{} + value; }
 KERN_INLINE Ints as_ints(Words words) { return reinterpret_cast<Ints>(words); }
 KERN_INLINE Floats bits_to_floats(Words words) { return reinterpret_cast<Floats>(words); }
-KERN_INLINE Floats every_lane(float value) { return Floats{} + value; }
+// As bits: 0.0f + value would be an addition.
+KERN_INLINE Floats every_lane(float value) { return bits_to_floats(Words{} + float_bits(value)); }
 
 // dot_bytes(acc, codes, x): acc + the sum of a lane's four codes (unsigned, at most `max_code`) times x's four bytes
 // (signed, -127..127). Codes up to 255 stand for code - 128 where `wide_is_signed`: then no correction is due.

@@ -32,20 +32,26 @@ void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, 
   }
 }
 
-/// A run of k of a panel, unpacked. Part of a thread's scratch.
+/// A run of k of up to two panels, unpacked side by side: row 16 * p + r is row r of panel p. Part of a thread's
+/// scratch.
 struct PanelChunk {
-  std::uint8_t* codes;      // [k / 4][16 rows][4], bias added
-  float* scales;            // [k / group][16]
-  std::uint32_t* min_pairs; // [k / rounding block][pairs][16]
-  float* min_scales;        // [k / rounding block][16]
+  std::uint8_t* codes;      // [k / 4][32 rows][4], bias added
+  float* scales;            // [k / group][32]
+  std::uint32_t* min_pairs; // [k / rounding block][pairs][32]
+  float* min_scales;        // [k / rounding block][32]
+
+  /// The same memory from row `lane` on.
+  KERN_INLINE PanelChunk from(int lane) const {
+    return {codes + 4 * lane, scales + lane, min_pairs + lane, min_scales + lane};
+  }
 };
 
 KERN_INLINE PanelChunk carve_panel_chunk(std::byte* scratch) {
   PanelChunk chunk;
   chunk.codes = reinterpret_cast<std::uint8_t*>(scratch);
-  chunk.scales = reinterpret_cast<float*>(chunk.codes + chunk_columns * panel_rows);
-  chunk.min_pairs = reinterpret_cast<std::uint32_t*>(chunk.scales + chunk_columns / 16 * panel_rows);
-  chunk.min_scales = reinterpret_cast<float*>(chunk.min_pairs + chunk_columns / 32 * panel_rows);
+  chunk.scales = reinterpret_cast<float*>(chunk.codes + chunk_columns * chunk_rows);
+  chunk.min_pairs = reinterpret_cast<std::uint32_t*>(chunk.scales + chunk_columns / 16 * chunk_rows);
+  chunk.min_scales = reinterpret_cast<float*>(chunk.min_pairs + chunk_columns / 32 * chunk_rows);
   return chunk;
 }
 
@@ -58,22 +64,22 @@ void unpack_panel(const std::byte* panel, int blocks, int begin, int end, const 
     for (int lane = 0; lane < panel_rows; lane += lane_count) {
       const int at = b - begin;
       const PanelSource source = panel_source<Traits>(panel, blocks, b, lane);
-      std::uint8_t* codes = to.codes + (at * Traits::width / 4 * panel_rows + lane) * 4;
+      std::uint8_t* codes = to.codes + (at * Traits::width / 4 * chunk_rows + lane) * 4;
       Codec::codes(
           source, [&](int k, Words four)
-                      __attribute__((always_inline)) { store_vector(codes + k * panel_rows * 4, four); });
+                      __attribute__((always_inline)) { store_vector(codes + k * chunk_rows * 4, four); });
       const typename Codec::Header header(source);
-      float* scales = to.scales + at * groups * panel_rows + lane;
+      float* scales = to.scales + at * groups * chunk_rows + lane;
       unroll<groups>([&](auto g) __attribute__((always_inline)) {
-        store_vector(scales + g * panel_rows, header.template scale<g>());
+        store_vector(scales + g * chunk_rows, header.template scale<g>());
       });
       if constexpr (Traits::has_min) {
         constexpr int pairs = corrections_per_block<Traits>;
-        std::uint32_t* min_pairs = to.min_pairs + at * pairs * panel_rows + lane;
+        std::uint32_t* min_pairs = to.min_pairs + at * pairs * chunk_rows + lane;
         unroll<pairs>([&](auto p) __attribute__((always_inline)) {
-          store_vector(min_pairs + p * panel_rows, header.template min_pair<p>());
+          store_vector(min_pairs + p * chunk_rows, header.template min_pair<p>());
         });
-        store_vector(to.min_scales + at * panel_rows + lane, header.min_scale());
+        store_vector(to.min_scales + at * chunk_rows + lane, header.min_scale());
       }
     }
 }
@@ -98,9 +104,9 @@ void unpack_rows(const std::byte* rows, std::size_t row_bytes, int count, int be
       }
       for (int k = 0; k < Traits::width / 4; ++k) {
         const std::uint32_t word = load_vector<std::uint32_t>(codes + 4 * k) ^ 0x80808080u;
-        store_vector(to.codes + ((at * Traits::width / 4 + k) * panel_rows + r) * 4, word);
+        store_vector(to.codes + ((at * Traits::width / 4 + k) * chunk_rows + r) * 4, word);
       }
-      for (int g = 0; g < groups; ++g) to.scales[(at * groups + g) * panel_rows + r] = scales[g];
+      for (int g = 0; g < groups; ++g) to.scales[(at * groups + g) * chunk_rows + r] = scales[g];
     }
   }
 }

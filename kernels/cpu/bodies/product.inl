@@ -4,7 +4,7 @@
 struct ProductScratch {
   PanelChunk chunk;
   std::byte* panel;          // a run of k of an interleaved panel
-  float* out;                // [product_tokens][16]
+  float* out;                // [product_tokens][32]
   std::int32_t* corrections; // [product_tokens][columns / 16]
 };
 
@@ -13,54 +13,57 @@ KERN_INLINE ProductScratch carve_product(std::byte* scratch) {
   carved.chunk = carve_panel_chunk(scratch);
   carved.panel = scratch + chunk_scratch_bytes;
   carved.out = reinterpret_cast<float*>(carved.panel + panel_scratch_bytes);
-  carved.corrections = reinterpret_cast<std::int32_t*>(carved.out + product_tokens * panel_rows);
+  carved.corrections = reinterpret_cast<std::int32_t*>(carved.out + product_tokens * chunk_rows);
   return carved;
 }
 
 /// Unpacks k [begin, end) of the panel that starts at `row`.
 template <class Traits>
-void unpack_chunk(const ProductShare& share, std::int64_t row, int begin, int end, const ProductScratch& scratch) {
+void unpack_chunk(const ProductShare& share, std::int64_t row, int begin, int end, std::byte* panel,
+                  const PanelChunk& to) {
   constexpr int width = Traits::width;
   const int count = share.row_end - row < panel_rows ? static_cast<int>(share.row_end - row) : panel_rows;
   const std::byte* rows = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
   if constexpr (PanelCodec<Traits>::exists) {
     if (share.interleaved) {
-      unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, scratch.chunk);
+      unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, to);
       return;
     }
     const int blocks = (end - begin) / width;
     const std::size_t offset = static_cast<std::size_t>(begin / width) * sizeof(typename Traits::Block);
-    interleave_blocks<Traits>(rows + offset, share.row_bytes, count, blocks, scratch.panel);
-    unpack_panel<Traits>(scratch.panel, blocks, 0, blocks, scratch.chunk);
+    interleave_blocks<Traits>(rows + offset, share.row_bytes, count, blocks, panel);
+    unpack_panel<Traits>(panel, blocks, 0, blocks, to);
   } else {
-    unpack_rows<Traits>(rows, share.row_bytes, count, begin / width, end / width, scratch.chunk);
+    unpack_rows<Traits>(rows, share.row_bytes, count, begin / width, end / width, to);
   }
 }
 
 /// Rows of a tile's result to where they belong.
 KERN_INLINE void copy_results(const float* from, int tokens, int rows, float* to, std::int64_t stride) {
   for (int t = 0; t < tokens; ++t)
-    for (int r = 0; r < rows; ++r) to[t * stride + r] = from[t * panel_rows + r];
+    for (int r = 0; r < rows; ++r) to[t * stride + r] = from[t * chunk_rows + r];
 }
 
-/// One panel with the tokens of tiles [first, last).
+/// Two panels (or the last one) with the tokens of tiles [first, last).
 template <class Traits>
 void panel_product(const ProductShare& share, std::int64_t row, int first, int last, const ProductScratch& scratch) {
-  const int count = share.row_end - row < panel_rows ? static_cast<int>(share.row_end - row) : panel_rows;
+  const int count = share.row_end - row < chunk_rows ? static_cast<int>(share.row_end - row) : chunk_rows;
+  const int rows = count > panel_rows ? chunk_rows : panel_rows;
+  const bool whole = count == rows;
   const std::ptrdiff_t corrections_per_token = share.columns / rounding_block<Traits> * corrections_per_block<Traits>;
   for (int k = 0; k < share.columns; k += chunk_columns) {
     const int end = k + chunk_columns < share.columns ? k + chunk_columns : share.columns;
-    unpack_chunk<Traits>(share, row, k, end, scratch);
+    for (int panel = 0; panel < rows; panel += panel_rows)
+      unpack_chunk<Traits>(share, row + panel, k, end, scratch.panel, scratch.chunk.from(panel));
     const std::int32_t* corrections = scratch.corrections;
     for (int tile = first; tile < last; ++tile) {
       const int tokens = tokens_of_tile(share.tokens, tile);
       const TileChunk x = tile_chunk<Traits>(share.quantized, tile, share.columns, k, corrections);
       corrections += corrections_per_token * tokens;
-      const bool whole = count == panel_rows;
       float* target = share.out + static_cast<std::ptrdiff_t>(tile) * tile_tokens * share.out_stride + row;
-      float* out = whole ? target : scratch.out + (tile - first) * tile_tokens * panel_rows;
-      tile_product_for<KindOf<Traits>>(tokens)(scratch.chunk, x, (end - k) / rounding_block<Traits>, k == 0, out,
-                                               whole ? share.out_stride : panel_rows);
+      float* out = whole ? target : scratch.out + (tile - first) * tile_tokens * chunk_rows;
+      chunk_product_for<KindOf<Traits>>(tokens)(scratch.chunk, rows, x, (end - k) / rounding_block<Traits>, k == 0, out,
+                                                whole ? share.out_stride : chunk_rows);
       if (!whole && end == share.columns) copy_results(out, tokens, count, target, share.out_stride);
     }
   }
@@ -76,18 +79,23 @@ template <class Traits> void product_share_quantized(const ProductShare& share) 
     for (int tile = first; tile < last; ++tile)
       prepare_corrections<Traits>(share.quantized, tile, share.columns,
                                   scratch.corrections + (tile - first) * tile_tokens * corrections_per_token);
-    for (std::int64_t row = share.row_begin; row < share.row_end; row += panel_rows) {
-      if constexpr (PanelCodec<Traits>::exists) {
-        if (share.tokens == 1 && share.interleaved) {
-          vector_product<Traits>(share.weights + static_cast<std::size_t>(row) * share.row_bytes, share.columns,
-                                 tile_chunk<Traits>(share.quantized, 0, share.columns, 0, scratch.corrections),
-                                 scratch.out);
-          const std::int64_t left = share.row_end - row;
-          copy_results(scratch.out, 1, left < panel_rows ? static_cast<int>(left) : panel_rows, share.out + row, 0);
-          continue;
-        }
-      }
+    for (std::int64_t row = share.row_begin; row < share.row_end; row += chunk_rows)
       panel_product<Traits>(share, row, first, last, scratch);
+  }
+}
+
+/// One token: panel by panel straight from the interleaved codes.
+template <class Traits> void product_share_vector(const ProductShare& share) {
+  const ProductScratch scratch = carve_product(share.scratch);
+  prepare_corrections<Traits>(share.quantized, 0, share.columns, scratch.corrections);
+  const TileChunk x = tile_chunk<Traits>(share.quantized, 0, share.columns, 0, scratch.corrections);
+  for (std::int64_t row = share.row_begin; row < share.row_end; row += panel_rows) {
+    const std::byte* panel = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
+    if (row + panel_rows <= share.row_end) {
+      vector_product<Traits>(panel, share.columns, x, share.out + row);
+    } else {
+      vector_product<Traits>(panel, share.columns, x, scratch.out);
+      copy_results(scratch.out, 1, static_cast<int>(share.row_end - row), share.out + row, 0);
     }
   }
 }
@@ -96,8 +104,10 @@ template <class... Traits>
 KERN_INLINE void product_dispatch(Format format, const ProductShare& share, FormatList<Traits...>) {
   const auto one = [&]<class T>(T) {
     if (T::id != format) return;
-    if constexpr (T::is_float) product_share_float<T>(share);
-    else product_share_quantized<T>(share);
+    if constexpr (T::is_float) return product_share_float<T>(share);
+    else if constexpr (PanelCodec<T>::exists)
+      if (share.tokens == 1 && share.interleaved) return product_share_vector<T>(share);
+    if constexpr (!T::is_float) product_share_quantized<T>(share);
   };
   (one(Traits{}), ...);
 }

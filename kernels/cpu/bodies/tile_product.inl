@@ -16,74 +16,95 @@ template <class Traits>
 using KindOf =
     ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min, code_class(PanelCodec<Traits>::max_code)>;
 
-/// out [T][stride], 16 rows each: the products over `blocks` rounding blocks, added to what is there unless `first`.
-template <class Kind, int T>
+/// out [T][stride], V vectors of rows each: the products over `blocks` rounding blocks, added to what is there unless
+/// `first`.
+template <class Kind, int V, int T>
 void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, bool first, float* out,
                   std::int64_t stride) {
   constexpr int groups = Kind::block / Kind::group;
   constexpr int words = Kind::group / 4;
   constexpr int pairs = (groups + 1) / 2;
-  for (int lane = 0; lane < panel_rows; lane += lane_count) {
-    const std::uint8_t* codes = panel.codes + lane * 4;
-    const float* scales = panel.scales + lane;
-    const std::int32_t* x_codes = x.codes;
-    const std::int32_t* corrections = x.corrections;
-    Floats result[T];
-    unroll<T>([&](auto t) __attribute__((always_inline)) {
-      result[t] = first ? Floats{} : load_vector<Floats>(out + t * stride + lane);
+  // f(index into sums and results, vector of rows, token)
+  const auto each = [](auto&& f) __attribute__((always_inline)) {
+    unroll<T * V>([&](auto i) __attribute__((always_inline)) {
+      f(i, std::integral_constant<int, i % V>{}, std::integral_constant<int, i / V>{});
     });
-    for (int b = 0; b < blocks; ++b) {
-      Floats s[T];
-      unroll<T>([&](auto t) __attribute__((always_inline)) { s[t] = Floats{}; });
-      for (int g = 0; g < groups; ++g) {
-        Ints sum[T];
-        unroll<T>([&](auto t)
-                      __attribute__((always_inline)) { sum[t] = Kind::has_min ? Ints{} : Ints{} + corrections[t]; });
-        if constexpr (!Kind::has_min) corrections += T;
+  };
+  const std::uint8_t* codes = panel.codes;
+  const float* scales = panel.scales;
+  const std::int32_t* x_codes = x.codes;
+  const std::int32_t* corrections = x.corrections;
+  Floats result[T * V];
+  each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
+    result[i] = first ? Floats{} : load_vector<Floats>(out + t * stride + v * lane_count);
+  });
+  for (int b = 0; b < blocks; ++b) {
+    Floats s[T * V];
+    each([&](auto i, auto, auto) __attribute__((always_inline)) { s[i] = Floats{}; });
+    for (int g = 0; g < groups; ++g) {
+      Ints sum[T * V];
+      each([&](auto i, auto, auto t)
+               __attribute__((always_inline)) { sum[i] = Kind::has_min ? Ints{} : Ints{} + corrections[t]; });
+      if constexpr (!Kind::has_min) corrections += T;
 #pragma GCC unroll 4
-        for (int k = 0; k < words; ++k) {
-          const Words lanes_codes = load_vector<Words>(codes);
-          unroll<T>([&](auto t) __attribute__((always_inline)) {
-            sum[t] = dot_bytes<Kind::max_code>(sum[t], lanes_codes, x_codes[t]);
-          });
-          codes += panel_rows * 4;
-          x_codes += T;
-        }
-        const auto scale = load_vector<Floats>(scales);
-        unroll<T>([&](auto t) __attribute__((always_inline)) {
-          s[t] = groups == 1 ? to_floats(sum[t]) * scale : fused_lanes(to_floats(sum[t]), scale, s[t]);
+      for (int k = 0; k < words; ++k) {
+        Words row_codes[V];
+        unroll<V>([&](auto v) __attribute__((always_inline)) {
+          row_codes[v] = load_vector<Words>(codes + v * lane_count * 4);
         });
-        scales += panel_rows;
-      }
-      if constexpr (Kind::has_min) {
-        Ints minimums[T];
-        unroll<T>([&](auto t) __attribute__((always_inline)) { minimums[t] = Ints{}; });
-        for (int p = 0; p < pairs; ++p) {
-          const auto pair = load_vector<Words>(panel.min_pairs + (b * pairs + p) * panel_rows + lane);
-          unroll<T>([&](auto t)
-                        __attribute__((always_inline)) { minimums[t] = dot_pairs(minimums[t], pair, corrections[t]); });
-          corrections += T;
-        }
-        const auto min_scale = load_vector<Floats>(panel.min_scales + b * panel_rows + lane);
-        unroll<T>([&](auto t) __attribute__((always_inline)) {
-          s[t] = fused_negated(to_floats(minimums[t]), min_scale, s[t]);
+        each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
+          sum[i] = dot_bytes<Kind::max_code>(sum[i], row_codes[v], x_codes[t]);
         });
+        codes += chunk_rows * 4;
+        x_codes += T;
       }
-      unroll<T>([&](auto t) __attribute__((always_inline)) {
-        result[t] = fused_lanes(s[t], every_lane(x.scales[b * T + t]), result[t]);
+      each([&](auto i, auto v, auto) __attribute__((always_inline)) {
+        const auto scale = load_vector<Floats>(scales + v * lane_count);
+        s[i] = groups == 1 ? to_floats(sum[i]) * scale : fused_lanes(to_floats(sum[i]), scale, s[i]);
+      });
+      scales += chunk_rows;
+    }
+    if constexpr (Kind::has_min) {
+      Ints minimums[T * V];
+      each([&](auto i, auto, auto) __attribute__((always_inline)) { minimums[i] = Ints{}; });
+      for (int p = 0; p < pairs; ++p) {
+        each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
+          const auto pair = load_vector<Words>(panel.min_pairs + (b * pairs + p) * chunk_rows + v * lane_count);
+          minimums[i] = dot_pairs(minimums[i], pair, corrections[t]);
+        });
+        corrections += T;
+      }
+      each([&](auto i, auto v, auto) __attribute__((always_inline)) {
+        const auto min_scale = load_vector<Floats>(panel.min_scales + b * chunk_rows + v * lane_count);
+        s[i] = fused_negated(to_floats(minimums[i]), min_scale, s[i]);
       });
     }
-    unroll<T>([&](auto t) __attribute__((always_inline)) { store_vector(out + t * stride + lane, result[t]); });
+    each([&](auto i, auto, auto t) __attribute__((always_inline)) {
+      result[i] = fused_lanes(s[i], every_lane(x.scales[b * T + t]), result[i]);
+    });
   }
+  each([&](auto i, auto v, auto t)
+           __attribute__((always_inline)) { store_vector(out + t * stride + v * lane_count, result[i]); });
 }
 
-using TileProduct = void (*)(const PanelChunk&, const TileChunk&, int, bool, float*, std::int64_t);
+/// `rows` rows (a multiple of 16) of a chunk with a tile of T tokens.
+template <class Kind, int T>
+void chunk_product(const PanelChunk& chunk, int rows, const TileChunk& x, int blocks, bool first, float* out,
+                   std::int64_t stride) {
+  int lane = 0;
+  for (; lane + tile_vectors * lane_count <= rows; lane += tile_vectors * lane_count)
+    tile_product<Kind, tile_vectors, T>(chunk.from(lane), x, blocks, first, out + lane, stride);
+  for (; lane < rows; lane += lane_count)
+    tile_product<Kind, 1, T>(chunk.from(lane), x, blocks, first, out + lane, stride);
+}
+
+using ChunkProduct = void (*)(const PanelChunk&, int, const TileChunk&, int, bool, float*, std::int64_t);
 
 /// The copy for a number of tokens, 1..tile_tokens.
-template <class Kind> TileProduct tile_product_for(int tokens) {
-  TileProduct chosen = nullptr;
+template <class Kind> ChunkProduct chunk_product_for(int tokens) {
+  ChunkProduct chosen = nullptr;
   unroll<tile_tokens>([&](auto t) {
-    if (t + 1 == tokens) chosen = tile_product<Kind, t + 1>;
+    if (t + 1 == tokens) chosen = chunk_product<Kind, t + 1>;
   });
   return chosen;
 }
