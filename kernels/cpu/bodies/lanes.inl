@@ -14,7 +14,7 @@ constexpr int tile_tokens = 6; // 6 sums, 6 results and a vector of codes: 13 of
 constexpr int tile_vectors = 1;
 #else
 constexpr int lane_count = 4;
-constexpr int tile_tokens = 6;
+constexpr int tile_tokens = 2;
 constexpr int tile_vectors = 1;
 #endif
 
