@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "tokenizer/space_mark.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
@@ -49,14 +48,14 @@ void CharacterBpeTokenizer::add_merge(std::string_view left, std::string_view ri
   const Token token = mergeable_.find(joined);
   if (left_token < 0 || right_token < 0 || token < 0) return;
   merges_.insert(left_token, right_token, Merge{rank, token});
-  if (has_inner_space(joined)) spaces_lead_ = false;
+  joints_.add(joined);
 }
 
 void CharacterBpeTokenizer::encode_text(std::string_view text, bool, std::vector<Token>& out) const {
   Merger merger;
   std::vector<Token> ids; // apart from `out`, so that no unknown token joins one before the text
   for_each_marked_word(
-      text, false, spaces_lead_, spells_space_mark_, [&](std::string_view word) { encode_word(word, merger, ids); },
+      text, false, joints_, spells_space_mark_, [&](std::string_view word) { encode_word(word, merger, ids); },
       [&] { encode_unknown(space_mark, ids); });
   out.insert(out.end(), ids.begin(), ids.end());
 }

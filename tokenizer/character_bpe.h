@@ -7,6 +7,7 @@
 
 #include "tokenizer/merge_table.h"
 #include "tokenizer/pretokenizers.h"
+#include "tokenizer/space_mark.h"
 #include "tokenizer/text_index.h"
 #include "tokenizer/vocabulary_tokenizer.h"
 
@@ -30,7 +31,7 @@ private:
   TextIndex mergeable_; // spelling -> id, of the tokens that merging may give
   MergeTable merges_;
   std::array<Token, 256> bytes_; // -1: none
-  bool spaces_lead_ = true;      // no merge gives a space after something else
+  WordJoints joints_;
   bool spells_space_mark_ = false;
 };
 

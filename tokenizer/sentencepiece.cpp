@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "tokenizer/space_mark.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
@@ -60,14 +59,14 @@ void SentencePieceTokenizer::index_pieces() {
     const auto rank = std::lower_bound(scores.begin(), scores.end(), words.score(token), std::greater<>{});
     ranks_[static_cast<std::size_t>(token)] = static_cast<std::uint32_t>(rank - scores.begin());
     longest_ = std::max(longest_, text.size());
-    if (has_inner_space(text)) spaces_lead_ = false;
+    joints_.add(text);
   }
 }
 
 void SentencePieceTokenizer::encode_text(std::string_view text, bool at_start, std::vector<Token>& out) const {
   Merger merger;
   for_each_marked_word(
-      text, space_prefix() && at_start, spaces_lead_, spells_space_mark_,
+      text, space_prefix() && at_start, joints_, spells_space_mark_,
       [&](std::string_view word) { encode_word(word, merger, out); },
       [&] {
         for (const char c : space_mark) out.push_back(bytes_[static_cast<unsigned char>(c)]);
