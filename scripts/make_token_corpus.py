@@ -40,7 +40,7 @@ def flag(name, value):
 specials = [token("<unk>", UNKNOWN), token("<s>", CONTROL), token("</s>", CONTROL), token("<tool>", USER_DEFINED)]
 marked = [token(MARK, score=-5), token("a", score=-5), token(MARK + "a", score=-2), token(MARK * 2, score=-1), token("aa")]
 some_bytes = [token(f"<0x{b:02X}>", BYTE) for b in (0x0A, 0x20, 0x61, 0x81, 0x96, 0xE2, 0xFF)]
-text = b"x<s>a aa<tool>  a\xe2\x96\x81\xff\n</s>"
+text = b"xs<s>a aa<tool>  a\xe2\x96\x81\xff\n</s>"
 chatml = ("j{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
           "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
 unigram = (DATA / "tokenizer/unigram.txt").read_text().splitlines()
@@ -61,7 +61,7 @@ for pre in ("gpt-2", "default", "llama-bpe"):
                                     token(SPACE + "a"), "ra a", f"r{SPACE} a", "raa a", number("bos", 1), number("eos", 2),
                                     flag("add_bos_token", 1), flag("add_eos_token", 1), text[:-2]))
 write("vocabulary", "chat", fields("mgpt2", "pgpt-2", token("<|im_start|>", CONTROL), token("<|im_end|>", CONTROL),
-                                   *(token(c) for c in "userasitnm\u010a"), chatml, b"xuser"))
+                                   *(token(c) for c in "userasitnm\u010a"), chatml, b"xmessage to a user"))
 
 for i, text in enumerate([b"a a  aaa <t> \xc3\xa9\xe2\x96\x81\xf0\x9f\xa6\x99</s>\xff\xe2\x96", b"it's 1234567 abcd\n\n\tX's",
                           b"12\xc2\xbd 12345a \xd9\xa3\xd9\xa4 HTTPServer's", "你好ア가ㄱ々 abc 2024年 ไทย".encode(),
@@ -71,10 +71,10 @@ for i, text in enumerate([b"a a  aaa <t> \xc3\xa9\xe2\x96\x81\xf0\x9f\xa6\x99</s
 write("tokenizer", "ids", bytes([0, 7]) + bytes(range(0, 250, 7)))
 
 for name, groups, arguments in [
-    ("run", 15, "-m model.gguf -t 2 -ngl all -c 512 -b 64 -ub=32 -ctk f16 -n 20 -s 1 --temp 0.5 hello -- -x"),
-    ("sampling", 8, "--top-k 3 --top-p=.9 --min-p 1e-3 --typical 1 --repeat-penalty 1.1 --repeat-last-n -1 -l 5-inf -l 7+2"),
-    ("penalties", 8, "--presence-penalty -1 --frequency-penalty 2 --max-time 3 -r [a,b] -r x --json --seed -1"),
-    ("prompt", 4, "-p [a] -sys hi --raw --no-stdin -f -"), ("context", 2, "-ctv F32 --ctx-size 0 -b0 -ub 65536"),
-    ("model", 1, "--model=x --threads=1024 --n-gpu-layers -1 --pre gpt-2 -q"), ("help", 15, "--help"),
-    ("unknown", 15, "--nothing -zq --temp nan -c 99999999999999999999 -n 1e3")]:
+    ("run", 4, "-m model.gguf -t 2 -ngl all -c 512 -b 64 -ub=32 -ctk f16 -n 20 -s 1 --temp 0.5 hello -- -x"),
+    ("sampling", 3, "--top-k 3 --top-p=.9 --min-p 1e-3 --typical 1 --repeat-penalty 1.1 --repeat-last-n -1 -l 5-inf -l 7+2"),
+    ("penalties", 3, "--presence-penalty -1 --frequency-penalty 2 --max-time 3 -r [a,b] -r x --json --seed -1"),
+    ("prompt", 2, "-p [a] -sys hi --raw --no-stdin -f -"), ("context", 1, "-ctv F32 --ctx-size 0 -b0 -ub 65536"),
+    ("model", 0, "--model=x --threads=1024 --n-gpu-layers -1 --pre gpt-2 -q"), ("help", 4, "--help"),
+    ("unknown", 4, "--nothing -zq --temp nan -c 99999999999999999999 -n 1e3")]:
     write("options", name, bytes([groups]) + arguments.encode().replace(b" ", b"\0"))
