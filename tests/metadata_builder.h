@@ -50,6 +50,10 @@ public:
     return array(key, MetadataType::i32, values.size(), raw(values));
   }
 
+  MetadataBuilder& bytes(std::string_view key, std::string_view values) {
+    return array(key, MetadataType::u8, values.size(), std::string(values));
+  }
+
   const Metadata& metadata() const { return metadata_; }
 
 private:

@@ -39,6 +39,8 @@ bool mentions(const std::string& message, const std::string& part) { return mess
 TEST_CASE("missing and unknown parts are refused by name") {
   CHECK(mentions(refusal(MetadataBuilder()), "tokenizer.ggml.model"));
   CHECK(mentions(refusal(MetadataBuilder().text("tokenizer.ggml.model", "bert")), "bert"));
+  for (const char* other : {"plamo2", "whitespace", "hybriddna", "none"})
+    CHECK(mentions(refusal(MetadataBuilder().text("tokenizer.ggml.model", other)), other));
   CHECK(mentions(refusal(MetadataBuilder().number("tokenizer.ggml.model", 1)), "tokenizer.ggml.model"));
   CHECK(mentions(refusal(MetadataBuilder().text("tokenizer.ggml.model", "llama")), "tokenizer.ggml.tokens"));
   CHECK(mentions(refusal(sentencepiece(Words())), "no tokens"));

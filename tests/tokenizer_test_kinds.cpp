@@ -154,6 +154,20 @@ TEST_CASE("SentencePiece: a vocabulary without bytes gives unknown, one a charac
   CHECK(tokenizer->decode(std::vector<Token>{3, 4, 0}, true) == "a<unk>");
 }
 
+TEST_CASE("SentencePiece: words are spelled by themselves but where pieces reach from one into the next") {
+  Words words = small_sentencepiece();
+  words.add("a" + space + "b", -0.5f).add("a" + space, -0.6f); // 271 272
+  const auto tokenizer = Tokenizer::create(sentencepiece(words).metadata());
+  CHECK(tokenizer->encode("a b", plain) == std::vector<Token>{259, 271});
+  CHECK(tokenizer->encode("b a b b", plain) == std::vector<Token>{259, 261, 259, 271, 259, 261});
+  check_round_trips(*tokenizer, 9);
+  // Where a mark can't be told from a space, it joins spaces as one.
+  Words bare;
+  bare.add("<unk>", 0, test::unknown).add("<s>", 0, test::control).add("</s>", 0, test::control);
+  bare.add(space, -5).add(space + space, -1);
+  CHECK(Tokenizer::create(sentencepiece(bare).metadata())->encode(space + " ", plain) == std::vector<Token>{4, 3});
+}
+
 TEST_CASE("SentencePiece: ids of the original library") {
   const auto path = std::filesystem::path(__FILE__).parent_path() / "data/tokenizer/sentencepiece.txt";
   std::ifstream in(path);

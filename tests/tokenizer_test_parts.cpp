@@ -205,6 +205,10 @@ TEST_CASE("what goes with a pattern's name") {
   CHECK(rule("granite-embed-multi-97m").patterns.data() == rule("llama4").patterns.data());
   CHECK_FALSE(rule("gpt-4o").add_bos);
   CHECK(rule("chameleon").add_bos);
+  CHECK(find_pretokenizer_rule("roberta-bpe") == find_pretokenizer_rule("gpt-2"));
+  CHECK(rule("sarvam-moe").of_characters);
+  CHECK_FALSE(rule("sarvam-moe").add_bos);
+  CHECK(rule("granite-embed-multi-311m").of_characters);
   CHECK(find_pretokenizer_rule("joyai-llm") == find_pretokenizer_rule("deepseek-v3"));
   CHECK(find_pretokenizer_rule("minimax-m2") == find_pretokenizer_rule("gpt-4o"));
 }

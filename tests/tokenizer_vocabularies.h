@@ -42,9 +42,9 @@ inline Words sentencepiece_words() {
   return words;
 }
 
-inline MetadataBuilder sentencepiece(const Words& words) {
+inline MetadataBuilder sentencepiece(const Words& words, std::string_view model = "llama") {
   MetadataBuilder builder;
-  builder.text("tokenizer.ggml.model", "llama");
+  builder.text("tokenizer.ggml.model", model);
   builder.texts("tokenizer.ggml.tokens", words.texts);
   builder.floats("tokenizer.ggml.scores", words.scores);
   builder.ints("tokenizer.ggml.token_type", words.types);

@@ -1,58 +1,14 @@
 #include "tokenizer/bpe.h"
 
 #include <algorithm>
-#include <bit>
-
-#include <fmt/format.h>
 
 namespace kern {
 
-namespace {
-
-constexpr std::string_view key_pre = "tokenizer.ggml.pre";
-constexpr std::string_view key_merges = "tokenizer.ggml.merges";
-
-const PretokenizerRule& rule_of(const Metadata& metadata, std::string_view pre_override) {
-  const std::string_view name = pre_override.empty() ? metadata.get_string_or(key_pre, "default") : pre_override;
-  if (const PretokenizerRule* rule = find_pretokenizer_rule(name)) return *rule;
-  metadata.fail(key_pre,
-                fmt::format("found {}, a way of splitting text that kern doesn't know, expected one of {}; use a newer "
-                            "kern, or name the one that the model was trained with by --pre NAME",
-                            describe(*metadata.find(key_pre)), pretokenizer_names()));
-}
-
-std::size_t count_of(const Metadata& metadata, std::string_view key) {
-  const MetadataValue* value = metadata.find(key);
-  const auto* array = value ? std::get_if<MetadataArray>(&value->data) : nullptr;
-  return array ? static_cast<std::size_t>(array->count) : 0;
-}
-
-} // namespace
-
-MergeTable::MergeTable(std::size_t expected) : slots_(std::bit_ceil(expected * 3 / 2 + 2)) {}
-
-std::size_t MergeTable::locate(std::uint64_t key) const {
-  const std::size_t mask = slots_.size() - 1;
-  std::uint64_t hash = key * 0x9E3779B97F4A7C15u; // Fibonacci hashing, Knuth volume 3, section 6.4
-  hash ^= hash >> 32;
-  std::size_t i = static_cast<std::size_t>(hash) & mask;
-  while (slots_[i].merge.rank != Merge::none && slots_[i].key != key) i = (i + 1) & mask;
-  return i;
-}
-
-void MergeTable::insert(std::int32_t left, std::int32_t right, Merge merge) {
-  Slot& slot = slots_[locate(key(left, right))];
-  if (slot.merge.rank == Merge::none) slot = Slot{key(left, right), merge};
-}
-
-BpeTokenizer::BpeTokenizer(const Metadata& metadata, std::string_view pre_override)
-    : BpeTokenizer(metadata, rule_of(metadata, pre_override)) {}
-
 BpeTokenizer::BpeTokenizer(const Metadata& metadata, const PretokenizerRule& rule)
     : VocabularyTokenizer(metadata, SpecialDefaults{{}, {}, {}, rule.add_bos}, false), pretokenizer_(rule),
-      whole_words_first_(rule.whole_words_first), merges_(count_of(metadata, key_merges)) {
+      whole_words_first_(rule.whole_words_first), merges_(count_merges(metadata)) {
   index_pieces(metadata);
-  read_merges(metadata);
+  for_each_merge(metadata, [this](auto left, auto right, auto rank) { add_merge(left, right, rank); });
 }
 
 void BpeTokenizer::index_pieces(const Metadata& metadata) {
@@ -97,26 +53,10 @@ std::int32_t BpeTokenizer::intern(const std::string& bytes) {
   return symbol;
 }
 
-void BpeTokenizer::read_merges(const Metadata& metadata) {
-  const std::vector<std::string_view> lines = metadata.get_strings(key_merges);
-  // Each line adds three symbols at most; symbols are numbered in 31 bits.
-  if (lines.size() > std::size_t{1} << 28)
-    metadata.fail(key_merges, fmt::format("found {} merges, expected at most 2^28", lines.size()));
-  std::uint32_t rank = 0;
-  for (const std::string_view line : lines) {
-    if (line.find(' ', 1) == std::string_view::npos)
-      metadata.fail(
-          key_merges,
-          fmt::format("element {} is one word, expected two with a space between; convert the model again", rank));
-    add_merge(line, rank++);
-  }
-}
-
-void BpeTokenizer::add_merge(std::string_view line, std::uint32_t rank) {
-  // The alphabet has no space, so there is one way to cut. A line in another alphabet can't apply to any text.
-  const std::size_t space = line.find(' ', 1);
-  const auto left = alphabet_.to_bytes(line.substr(0, space));
-  const auto right = alphabet_.to_bytes(line.substr(space + 1));
+void BpeTokenizer::add_merge(std::string_view left_spelling, std::string_view right_spelling, std::uint32_t rank) {
+  // One in another alphabet can't apply to any text.
+  const auto left = alphabet_.to_bytes(left_spelling);
+  const auto right = alphabet_.to_bytes(right_spelling);
   if (!left || !right || left->empty() || right->empty()) return;
   const std::int32_t left_symbol = intern(*left);
   const std::int32_t right_symbol = intern(*right);

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tokenizer/merge.h"
+#include "tokenizer/merge_table.h"
 #include "tokenizer/pretokenizers.h"
 #include "tokenizer/text_index.h"
 #include "tokenizer/unicode.h"
@@ -16,44 +16,18 @@
 
 namespace kern {
 
-/// From two neighbouring symbols to what they merge into. Open addressing; filled once.
-class MergeTable {
-public:
-  explicit MergeTable(std::size_t expected);
-  /// A pair inserted again keeps its first merge.
-  void insert(std::int32_t left, std::int32_t right, Merge merge);
-  Merge find(std::int32_t left, std::int32_t right) const { return slots_[locate(key(left, right))].merge; }
-
-private:
-  struct Slot {
-    std::uint64_t key = 0;
-    Merge merge;
-  };
-
-  static std::uint64_t key(std::int32_t left, std::int32_t right) {
-    return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
-  }
-  std::size_t locate(std::uint64_t key) const;
-
-  std::vector<Slot> slots_;
-};
-
 /// `tokenizer.ggml.model` = "gpt2". Algorithm: openai/gpt-2 src/encoder.py, on bytes instead of their spellings. Bytes
 /// that are not UTF-8 are words of their own, a run of them each; the patterns see the text on either side as texts
 /// that end there. (Other programs replace such bytes or refuse them.)
 class BpeTokenizer final : public VocabularyTokenizer {
 public:
-  /// With the pattern of a known name instead of the file's, where `pre_override` isn't empty.
-  explicit BpeTokenizer(const Metadata& metadata, std::string_view pre_override = {});
-
-private:
   BpeTokenizer(const Metadata& metadata, const PretokenizerRule& rule);
 
+private:
   void encode_text(std::string_view text, bool at_start, std::vector<Token>& out) const override;
   void encode_word(std::string_view word, Merger& merger, std::vector<Token>& out) const;
   void index_pieces(const Metadata& metadata);
-  void read_merges(const Metadata& metadata);
-  void add_merge(std::string_view line, std::uint32_t rank);
+  void add_merge(std::string_view left, std::string_view right, std::uint32_t rank);
   std::int32_t intern(const std::string& bytes);
 
   ByteAlphabet alphabet_;

@@ -41,9 +41,10 @@ namespace kern {
 // the end once for each of its lengths; the others follow on.
 #define DIGITS_FROM_RIGHT(end) R"((?<!\d)\d{1,3}(?=(?:\d{3})*+)" end R"()|\G(?<=\d)\d{3})"
 
-constexpr std::string_view gpt2_names[] = {
-    "gpt-2",  "phi-2",       "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0",
-    "mellum", "modern-bert", "exaone4", "mpt",     "olmo",     "jais",       "trillion",   "granite-docling"};
+constexpr std::string_view gpt2_names[] = {"gpt-2",           "phi-2",       "jina-es",    "jina-de",     "gigachat",
+                                           "jina-v2-es",      "jina-v2-de",  "a.x-4.0",    "mellum",      "modern-bert",
+                                           "exaone4",         "mpt",         "olmo",       "jais",        "trillion",
+                                           "granite-docling", "roberta-bpe", "jina-v1-en", "jina-v2-code"};
 constexpr std::string_view gpt2_patterns[] = {GPT2_WORDS};
 
 constexpr std::string_view llama3_names[] = {"llama-bpe", "llama3",   "llama-v3", "falcon3",     "falcon-h1",
@@ -222,6 +223,10 @@ constexpr std::string_view superbpe_names[] = {"superbpe"};
 constexpr std::string_view superbpe_patterns[] = {R"(\p{N}+)", R"(\A(?:\d{1,3})" IN_THREES R"()?+)" UP_TO_THREES
                                                                R"(|(?<!\A)\d{3})" UP_TO_THREES};
 
+// The whole text at once, by characters
+constexpr std::string_view gemma4_names[] = {"gemma4", "granite-embed-multi-311m"};
+constexpr std::string_view sarvam_names[] = {"sarvam-moe"};
+
 // llama.cpp's choice for files of before `tokenizer.ggml.pre`
 constexpr std::string_view default_names[] = {"default"};
 constexpr std::string_view default_patterns[] = {R"([\p{P}\$\+<=>\^~\|]+)", GPT2_WORDS, R"(\p{N}+)",
@@ -281,6 +286,8 @@ constexpr PretokenizerRule pretokenizer_rules[] = {
     {laguna_names, laguna_patterns, false, false},
     {chameleon_names, chameleon_patterns, false, true},
     {default_names, default_patterns, false, false},
+    {gemma4_names, {}, false, true, true},
+    {sarvam_names, {}, false, false, true},
 };
 
 } // namespace kern

@@ -16,6 +16,7 @@ struct PretokenizerRule {
   std::span<const std::string_view> patterns; // regular expressions applied one after another, each to the words before
   bool whole_words_first;                     // a word that is in the vocabulary is one token, whatever the merges say
   bool add_bos;                               // where the file doesn't say
+  bool of_characters = false;                 // no splitting, and BPE of characters instead of bytes
 };
 
 /// Null where the name is not known.

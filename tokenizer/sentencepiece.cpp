@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "tokenizer/space_mark.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
@@ -60,39 +59,18 @@ void SentencePieceTokenizer::index_pieces() {
     const auto rank = std::lower_bound(scores.begin(), scores.end(), words.score(token), std::greater<>{});
     ranks_[static_cast<std::size_t>(token)] = static_cast<std::uint32_t>(rank - scores.begin());
     longest_ = std::max(longest_, text.size());
-    if (has_inner_space(text)) spaces_lead_ = false;
+    joints_.add(text);
   }
 }
 
 void SentencePieceTokenizer::encode_text(std::string_view text, bool at_start, std::vector<Token>& out) const {
   Merger merger;
-  std::string word;
-  const auto flush = [&] {
-    encode_word(word, merger, out);
-    word.clear();
-  };
-  bool after_space = space_prefix() && at_start;
-  if (after_space) word += space_mark;
-  for (std::size_t i = 0; i < text.size();) {
-    if (text[i] == ' ') {
-      // Where no piece reaches across, merging may as well begin anew: the same ids from smaller heaps.
-      if (spaces_lead_ && !after_space) flush();
-      word += space_mark;
-      after_space = true;
-      ++i;
-      continue;
-    }
-    const std::string_view character = text.substr(i, std::max<std::size_t>(1, utf8_character(text, i)));
-    if (character == space_mark && spells_space_mark_) {
-      flush();
-      for (const char c : space_mark) out.push_back(bytes_[static_cast<unsigned char>(c)]);
-    } else {
-      word += character;
-    }
-    after_space = false;
-    i += character.size();
-  }
-  flush();
+  for_each_marked_word(
+      text, space_prefix() && at_start, joints_, spells_space_mark_,
+      [&](std::string_view word) { encode_word(word, merger, out); },
+      [&] {
+        for (const char c : space_mark) out.push_back(bytes_[static_cast<unsigned char>(c)]);
+      });
 }
 
 void SentencePieceTokenizer::encode_word(std::string_view word, Merger& merger, std::vector<Token>& out) const {

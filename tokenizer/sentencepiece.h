@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tokenizer/merge.h"
+#include "tokenizer/space_mark.h"
 #include "tokenizer/text_index.h"
 #include "tokenizer/vocabulary_tokenizer.h"
 
@@ -32,8 +33,8 @@ private:
   std::vector<std::uint32_t> ranks_; // [vocab_size], by descending score; equal scores share one
   std::array<Token, 256> bytes_;     // -1: none
   std::size_t longest_ = 0;          // of the mergeable spellings, bytes
-  bool spaces_lead_ = true;          // no mergeable spelling has a space after something else
-  bool spells_space_mark_ = false;   // U+2581 can be written in bytes
+  WordJoints joints_;
+  bool spells_space_mark_ = false; // U+2581 can be written in bytes
 };
 
 } // namespace kern

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "tokenizer/space_mark.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
@@ -16,10 +15,13 @@ constexpr std::string_view key_scores = "tokenizer.ggml.scores";
 constexpr std::size_t longest_piece = 1024; // bytes; every place of a text may try that many
 constexpr double unknown_penalty = 10.0;    // below the worst piece: kUnkPenalty
 
-/// Past the word that begins at `from`: spaces, then what is none.
-std::size_t end_of_word(std::string_view text, std::size_t from) {
-  while (text.substr(from).starts_with(space_mark)) from += space_mark.size();
-  return std::min(text.find(space_mark, from), text.size());
+/// Past the words that begin at `from`: spaces, then what is none, and on where pieces reach on.
+std::size_t end_of_words(std::string_view text, std::size_t from, const WordJoints& joints) {
+  for (;;) {
+    while (text.substr(from).starts_with(space_mark)) from += space_mark.size();
+    from = std::min(text.find(space_mark, from), text.size());
+    if (from == text.size() || !joints.reach_from(text.substr(0, from))) return from;
+  }
 }
 
 } // namespace
@@ -57,7 +59,7 @@ void UnigramTokenizer::index_pieces(const Metadata& metadata) {
                                             token, text.size(), longest_piece));
     worst = entries.empty() ? words.score(token) : std::min<double>(worst, words.score(token));
     entries.push_back({text, token});
-    if (has_inner_space(text)) spaces_lead_ = false;
+    joints_.add(text);
   }
   unknown_score_ = worst - unknown_penalty;
   trie_ = ByteTrie(std::move(entries));
@@ -71,7 +73,7 @@ void UnigramTokenizer::encode_text(std::string_view text, bool at_start, std::ve
   std::vector<Token> ids; // apart from `out`, so that no unknown token joins one before the text
   for (std::size_t begin = 0; begin < all.size();) {
     // Where no piece reaches from a word into the next one, each can be spelled by itself.
-    const std::size_t end = spaces_lead_ ? end_of_word(all, begin) : all.size();
+    const std::size_t end = end_of_words(all, begin, joints_);
     encode_word(all.substr(begin, end - begin), best, ids);
     begin = end;
   }

@@ -8,6 +8,7 @@
 
 #include "tokenizer/byte_trie.h"
 #include "tokenizer/normalizer.h"
+#include "tokenizer/space_mark.h"
 #include "tokenizer/vocabulary_tokenizer.h"
 
 namespace kern {
@@ -36,7 +37,7 @@ private:
   ByteTrie trie_;                // of the ordinary pieces
   std::array<Token, 256> bytes_; // -1: none
   double unknown_score_ = 0.0;   // of a character that no piece spells
-  bool spaces_lead_ = true;      // no piece has a space after something else
+  WordJoints joints_;
 };
 
 } // namespace kern

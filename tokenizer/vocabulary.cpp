@@ -118,6 +118,7 @@ void Vocabulary::read_special(const Metadata& metadata, const SpecialDefaults& d
     return asked && has_token;
   };
   special_.add_bos = read_flag("tokenizer.ggml.add_bos_token", defaults.add_bos, special_.bos.has_value());
+  if (defaults.always_bos && special_.bos) special_.add_bos = true;
   special_.add_eos = read_flag("tokenizer.ggml.add_eos_token", defaults.add_eos, special_.eos.has_value());
 }
 

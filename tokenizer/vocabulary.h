@@ -19,6 +19,7 @@ struct SpecialDefaults {
   std::optional<Token> unknown;
   bool add_bos = false;
   bool add_eos = false;
+  bool always_bos = false; // whatever the file says
 };
 
 /// The list of tokens, copied out of the file.

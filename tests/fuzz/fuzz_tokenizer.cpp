@@ -1,108 +1,106 @@
-// Two targets in one, chosen by the first byte: a GGUF file whose description of a tokenizer (and chat template) may be
-// anything, and any text for small vocabularies that are known to be whole.
+// Any text for small vocabularies that are known to be whole. The first byte names the vocabulary, the second what is
+// done with the text.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "model/error.h"
-#include "model/gguf.h"
+#include "tests/fuzz/check_text.h"
 #include "tests/tokenizer_vocabularies.h"
-#include "tokenizer/chat_template.h"
-#include "tokenizer/detokenizer.h"
-#include "tokenizer/tokenizer.h"
+#include "tokenizer/pretokenizers.h"
 
 namespace {
 
-using kern::Detokenizer;
-using kern::EncodeOptions;
-using kern::Token;
+using namespace kern::test;
 using kern::Tokenizer;
 
-void expect(bool holds) {
-  if (!holds) __builtin_trap();
+struct Subject {
+  std::unique_ptr<Tokenizer> tokenizer;
+  bool exact;
+};
+
+const std::string mark = "\xE2\x96\x81";   // U+2581
+const std::string byte_space = "\xC4\xA0"; // how GPT-2 spells a space
+
+Words marked_words(Words words) {
+  words.add(mark, -5).add("a", -5).add("e", -5).add(mark + mark, -1).add(mark + "a", -2).add("aa", -1);
+  words.add(mark + mark + "a", -3).add("\n", -5).add("\n\n", -2).add("\xC3\xA9", -5).add("<t>", 0, user_defined);
+  return words.add("</", -1).add("</s", -1).add("<", -5).add("/", -5).add("s", -5);
 }
 
-std::string stream(const Tokenizer& tokenizer, const std::vector<Token>& ids, bool show_special) {
-  Detokenizer detokenizer(tokenizer, show_special, true);
-  std::string text;
-  for (const Token id : ids) text += detokenizer.push(id);
-  return text + detokenizer.finish();
+void add(std::vector<Subject>& subjects, const MetadataBuilder& builder, bool exact) {
+  subjects.push_back({Tokenizer::create(builder.metadata()), exact});
 }
 
-void check_text(const Tokenizer& tokenizer, const std::string& text, bool exact) {
-  for (const bool parse : {false, true}) {
-    const auto ids = tokenizer.encode(text, {.add_special = false, .parse_special = parse});
-    const std::string decoded = tokenizer.decode(ids, parse);
-    expect(!exact || decoded == text);
-    expect(stream(tokenizer, ids, parse) == decoded);
+void add_marked(std::vector<Subject>& subjects) {
+  const std::vector<std::string> merges = {mark + " " + mark, "a a", mark + " a", mark + mark + " a",
+                                           "\n \n",           "< /", "</ s"};
+  Words bare;
+  bare.add("<unk>", 0, unknown).add("<s>", 0, control).add("</s>", 0, control);
+  for (const bool bytes : {true, false}) {
+    const Words words = marked_words(bytes ? sentencepiece_words() : bare);
+    Words crossing = words; // a piece with a space behind something else
+    crossing.add("a" + mark, -3).add(mark + "aa", 0, user_defined).add("\xE2\x96", -1);
+    for (const Words& each : {words, crossing}) {
+      add(subjects, sentencepiece(each), bytes);
+      auto characters = byte_level(each, merges, "sarvam-moe");
+      characters.number("tokenizer.ggml.unknown_token_id", 0);
+      add(subjects, characters, bytes);
+      for (const bool merges_spaces : {true, false}) {
+        auto unigram = sentencepiece(each, "t5");
+        unigram.number("tokenizer.ggml.unknown_token_id", 0);
+        unigram.flag("tokenizer.ggml.remove_extra_whitespaces", merges_spaces);
+        unigram.flag("tokenizer.ggml.add_space_prefix", merges_spaces);
+        add(subjects, unigram, false); // decoding gives the normalized text
+      }
+    }
   }
-  std::vector<Token> ids;
-  for (const char c : text) ids.push_back(static_cast<unsigned char>(c) % static_cast<Token>(tokenizer.vocab_size()));
-  expect(stream(tokenizer, ids, true) == tokenizer.decode(ids, true));
 }
 
-std::vector<std::unique_ptr<Tokenizer>> small_tokenizers() {
-  using namespace kern::test;
-  std::vector<std::unique_ptr<Tokenizer>> tokenizers;
-  Words pieces = sentencepiece_words();
-  const std::string space = "\xE2\x96\x81";
-  pieces.add(space, -5).add("a", -5).add(space + space, -1).add(space + "a", -2).add("aa", -1).add("a" + space, -3);
-  pieces.add("<t>", 0, user_defined)
-      .add(space + space + "a", 0, user_defined)
-      .add("\xE2\x96", -1)
-      .add("</", -1)
-      .add("</s", -1);
-  tokenizers.push_back(Tokenizer::create(sentencepiece(pieces).metadata()));
-  for (const char* pre : {"gpt-2", "llama-bpe", "qwen2", "deepseek-coder", "starcoder", "default"}) {
-    Words bytes = byte_words();
-    bytes.add("aa")
-        .add("\xC4\xA0"
-             "a")
-        .add("\xC4\xA0\xC4\xA0")
-        .add("aaa")
-        .add("<s>", 0, control);
-    bytes.add("<t>", 0, user_defined)
-        .add("\xC4\xA0"
-             "b",
-             0, user_defined);
-    const std::vector<std::string> merges = {"a a", "\xC4\xA0 a", "\xC4\xA0 \xC4\xA0", "aa a", "\xC4\xA0 b", "b b",
-                                             "< s", "<s >"};
-    tokenizers.push_back(Tokenizer::create(byte_level(bytes, merges, pre).metadata()));
-  }
-  return tokenizers;
+void add_rwkv(std::vector<Subject>& subjects) {
+  Words words;
+  words.add("<s>", 0, control);
+  for (unsigned byte = 0; byte < 256; ++byte) words.add("\\x" + byte_spelling(byte).substr(3, 2));
+  words.add("ab").add("abcd").add("\\n\\n").add("\\xe4\\xbd").add("it\\'s").add("<t>", 0, user_defined);
+  add(subjects, sentencepiece(words, "rwkv"), true);
 }
 
-void check_file(std::span<const std::byte> bytes) {
-  try {
-    const kern::Gguf file = kern::Gguf::parse(bytes, "fuzz");
-    const auto chat = kern::read_chat_template(file.metadata());
-    const auto tokenizer = Tokenizer::create(file.metadata());
-    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    kern::begin_conversation(*tokenizer, chat, {}, text);
-    check_text(*tokenizer, text, false);
-  } catch (const kern::Error&) {
+/// One for each way of splitting.
+void add_byte_level(std::vector<Subject>& subjects) {
+  Words words = byte_words();
+  words.add("aa").add(byte_space + "a").add(byte_space + byte_space).add("aaa").add("<s>", 0, control);
+  words.add("<t>", 0, user_defined).add(byte_space + "b", 0, user_defined).add("12").add("\xC4\x8A\xC4\x8A");
+  const std::vector<std::string> merges = {
+      "a a", byte_space + " a",  byte_space + " " + byte_space, "aa a", byte_space + " b", "b b", "< s", "<s >",
+      "1 2", "\xC4\x8A \xC4\x8A"};
+  std::set<const kern::PretokenizerRule*> seen;
+  const std::string names = kern::pretokenizer_names() + ", ";
+  for (std::size_t begin = 0, end = 0; (end = names.find(", ", begin)) != std::string::npos; begin = end + 2) {
+    const std::string name = names.substr(begin, end - begin);
+    const kern::PretokenizerRule* rule = kern::find_pretokenizer_rule(name);
+    if (!rule->of_characters && seen.insert(rule).second) add(subjects, byte_level(words, merges, name), true);
   }
+}
+
+std::vector<Subject> make_subjects() {
+  std::vector<Subject> subjects;
+  add_marked(subjects);
+  add_rwkv(subjects);
+  add_byte_level(subjects);
+  return subjects;
 }
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  const std::span<const std::uint8_t> rest(data + 1, size - 1);
-  if (data[0] == 'G') {
-    check_file(std::as_bytes(rest));
-    return 0;
-  }
-  static const auto tokenizers = small_tokenizers();
-  const std::string text(reinterpret_cast<const char*>(rest.data()), rest.size());
-  check_text(*tokenizers[data[0] % tokenizers.size()], text, true);
-  if (data[0] == 'T') {
-    kern::test::MetadataBuilder builder;
-    builder.text("tokenizer.chat_template", text);
-    kern::read_chat_template(builder.metadata());
-  }
+  static const auto subjects = make_subjects();
+  if (size < 2) return 0;
+  const Subject& subject = subjects[data[0] % subjects.size()];
+  const std::string text(reinterpret_cast<const char*>(data + 2), size - 2);
+  const bool special = data[1] % 2 != 0;
+  if (data[1] % 8 < 6) kern::fuzz::check_text(*subject.tokenizer, text, special, subject.exact);
+  else kern::fuzz::check_any_ids(*subject.tokenizer, text, special);
   return 0;
 }

@@ -165,7 +165,8 @@ def check(count, program):
         print(f"{name}: {different} of {count} differ", flush=True)
 
 
-if sys.argv[1:2] == ["check"]:
-    check(int(sys.argv[2]), sys.argv[3])
-else:
-    write_fixture()
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["check"]:
+        check(int(sys.argv[2]), sys.argv[3])
+    else:
+        write_fixture()
