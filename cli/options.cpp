@@ -62,7 +62,8 @@ std::optional<std::uint64_t> parse_seed(const std::string& text) {
   return seed;
 }
 
-const std::map<std::string, Format> cache_formats = {{"f16", Format::f16}, {"f32", Format::f32}};
+const std::map<std::string, Format> cache_formats = {
+    {"f16", Format::f16}, {"f32", Format::f32}, {"q8_0", Format::q8_0}, {"q4_0", Format::q4_0}};
 
 } // namespace
 
@@ -102,10 +103,11 @@ void add_context_flags(CLI::App& app, ContextFlags& flags) {
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
-  app.add_option("--cache-type-k", flags.key_format, "-ctk: keys in the cache as f16 or f32 (default: f16)")
+  app.add_option("--cache-type-k", flags.key_format, "-ctk: keys in the cache as f16, f32, q8_0 or q4_0 (default: f16)")
       ->type_name("TYPE")
       ->transform(CLI::CheckedTransformer(cache_formats, CLI::ignore_case).description(""));
-  app.add_option("--cache-type-v", flags.value_format, "-ctv: values in the cache as f16 or f32 (default: f16)")
+  app.add_option("--cache-type-v", flags.value_format,
+                 "-ctv: values in the cache as f16, f32, q8_0 or q4_0 (default: f16)")
       ->type_name("TYPE")
       ->transform(CLI::CheckedTransformer(cache_formats, CLI::ignore_case).description(""));
 }

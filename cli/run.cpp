@@ -16,6 +16,7 @@
 #include "engine/generate.h"
 #include "engine/session.h"
 #include "model/architectures/registry.h"
+#include "quant/formats.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/detokenizer.h"
 #include "tokenizer/tokenizer.h"
@@ -85,7 +86,12 @@ SamplerOptions sampler_options(const GenerationFlags& flags, int vocab_size) {
   return options;
 }
 
-std::string format_name(Format format) { return format == Format::f32 ? "f32" : "f16"; }
+/// In lower case, as the flags spell it.
+std::string format_name(Format format) {
+  std::string name(find_format(format)->name);
+  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return name;
+}
 
 Session make_session(const Model& model, const SessionOptions& options) {
   try {

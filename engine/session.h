@@ -15,7 +15,7 @@ namespace kern {
 struct SessionOptions {
   int context = 0;       // positions
   int step_tokens = 512; // prompt tokens a forward pass takes at most (-ub); changes no bit of a result
-  Format key_format = Format::f16;
+  Format key_format = Format::f16; // f16, q8_0, q4_0, or f32 for reference
   Format value_format = Format::f16;
 };
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "model/error.h"
+#include "quant/formats.h"
 
 namespace kern {
 
@@ -19,6 +20,14 @@ int pages_of_sequence(int window, const StateOptions& options) {
   const int all = pages_for(options.context);
   if (window == 0 || window >= options.context) return all;
   return std::min(all, pages_for(window + options.step_tokens) + 1);
+}
+
+/// Throws Error(usage) where vectors of `dim` numbers can't be cached in a format.
+void check_cache_format(const char* what, Format format, int dim) {
+  if (!PageLayout::holds(format, dim))
+    throw Error(ExitCode::usage,
+                fmt::format("--cache-type-{}: {} packs {} numbers at a time, and this model's heads have {}; use f16",
+                            what, find_format(format)->name, cache_block, dim));
 }
 
 } // namespace
@@ -40,6 +49,8 @@ std::vector<PageGroup> plan_pages(const ModelSpec& spec, const Placement& placem
     std::vector<KvShape> shapes;
     for (const int layer : group.layers) {
       const Attention& attention = std::get<Attention>(spec.layers[static_cast<std::size_t>(layer)].mixer);
+      check_cache_format("k", options.key_format, attention.key_dim);
+      check_cache_format("v", options.value_format, attention.value_dim);
       shapes.push_back({attention.kv_heads, attention.key_dim, attention.value_dim});
     }
     group.layout = PageLayout(shapes, options.key_format, options.value_format);
@@ -51,7 +62,6 @@ std::vector<PageGroup> plan_pages(const ModelSpec& spec, const Placement& placem
 State::State(const ModelSpec& spec, std::span<Backend* const> backends, const Placement& placement,
              const StateOptions& options)
     : options_(options), pages_per_sequence_(pages_for(options.context)) {
-  assert(options.key_format == Format::f16 || options.key_format == Format::f32);
   layers_.resize(spec.layers.size());
   for (PageGroup& plan : plan_pages(spec, placement, options)) {
     Group group;

@@ -16,7 +16,7 @@ struct StateOptions {
   int context = 0; // positions a sequence can reach
   int sequences = 1;
   int step_tokens = 512;           // the most tokens of one step
-  Format key_format = Format::f16; // f16, or f32 for reference
+  Format key_format = Format::f16; // f16, q8_0, q4_0, or f32 for reference
   Format value_format = Format::f16;
 };
 

@@ -12,6 +12,23 @@ namespace kern {
 
 namespace {
 
+/// What a cache makes of numbers, by ggml's definition of its formats (ties to even).
+void read_back(Format format, std::vector<float>& values) {
+  if (format == Format::f16)
+    for (float& value : values) value = to_float(to_half(value));
+  if (format != Format::q8_0 && format != Format::q4_0) return;
+  for (auto block = values.begin(); block != values.end(); block += 32) {
+    const auto smaller = [](float a, float b) { return std::fabs(a) < std::fabs(b); };
+    const float largest = *std::max_element(block, block + 32, smaller);
+    const float scale = format == Format::q8_0 ? std::fabs(largest) / 127.0f : largest / -8.0f;
+    const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
+    for (auto value = block; value != block + 32; ++value) {
+      const float code = std::nearbyint(*value * inverse);
+      *value = to_float(to_half(scale)) * (format == Format::q8_0 ? code : std::min(code, 7.0f));
+    }
+  }
+}
+
 /// Keys and values of some sequences, written through the backend into scattered pages whose unused cells are NaN.
 struct Cache {
   Cache(Backend& backend, KvShape shape, Format format, std::vector<int> lengths)
@@ -34,10 +51,8 @@ struct Cache {
       StepInputs step = inputs(n, positions, sequences);
       backend.store_kv(layer, step, {keys.back().data(), n, shape.heads * shape.key_dim},
                        {values.back().data(), n, shape.heads * shape.value_dim});
-      if (format == Format::f16) {
-        for (float& value : keys.back()) value = to_float(to_half(value));
-        for (float& value : values.back()) value = to_float(to_half(value));
-      }
+      read_back(format, keys.back());
+      read_back(format, values.back());
     }
   }
 
@@ -135,25 +150,28 @@ std::vector<double> attend_plainly(const AttentionShape& shape, const Cache& cac
 
 TEST_CASE(
     "attention equals its definition: format x window x instruction set x threads, several sequences in one step") {
-  for (const Format format : {Format::f32, Format::f16})
+  for (const Format format : {Format::f32, Format::f16, Format::q8_0, Format::q4_0})
     for (const int window : {0, 5, 64, 100}) {
-      const AttentionShape shape{6, 2, 20, 12, window, 0.3f};
+      const bool blocks = format == Format::q8_0 || format == Format::q4_0;
+      const int key_dim = blocks ? 64 : 20;
+      const int value_dim = blocks ? 96 : 12;
+      const AttentionShape shape{6, 2, key_dim, value_dim, window, blocks ? 0.125f : 0.3f};
       CpuBackend writer(1);
-      const Cache cache(writer, {2, 20, 12}, format, {70, 200});
+      const Cache cache(writer, {2, key_dim, value_dim}, format, {70, 200});
       // A prompt's rows, single tokens and both sequences mixed.
       std::vector<std::int32_t> positions, sequences;
       for (int p = 130; p < 160; ++p) positions.push_back(p), sequences.push_back(1);
       for (const int p : {0, 5, 63, 64, 69}) positions.push_back(p), sequences.push_back(0);
       for (const int p : {199, 128, 1}) positions.push_back(p), sequences.push_back(1);
       const int tokens = static_cast<int>(positions.size());
-      auto q = random_floats(static_cast<std::size_t>(tokens * 6 * 20), 51);
+      auto q = random_floats(static_cast<std::size_t>(tokens * 6 * key_dim), 51);
       const StepInputs step = cache.inputs(tokens, positions, sequences);
       std::vector<float> expected;
       double worst = 0;
       for (int t = 0; t < tokens; ++t)
         for (int h = 0; h < 6; ++h) {
           const auto index = static_cast<std::size_t>(t);
-          const float* query = q.data() + (t * 6 + h) * 20;
+          const float* query = q.data() + (t * 6 + h) * key_dim;
           const auto one = attend_by_definition(shape, cache, sequences[index], positions[index], h / 3, query);
           const auto plain = attend_plainly(shape, cache, sequences[index], positions[index], h / 3, query);
           for (std::size_t d = 0; d < one.size(); ++d)
@@ -164,6 +182,7 @@ TEST_CASE(
       CHECK(worst < 2e-5);
       for (const CpuKernels* kernels : kernel_tables())
         for (const int threads : {1, 2, 4}) {
+          CAPTURE(static_cast<int>(format));
           CAPTURE(kernels->name);
           CAPTURE(threads);
           CAPTURE(window);
@@ -171,11 +190,12 @@ TEST_CASE(
           StepLimits limits;
           limits.tokens = tokens;
           limits.queries_per_key = 3;
-          limits.key_dim = 20;
-          limits.value_dim = 12;
+          limits.key_dim = key_dim;
+          limits.value_dim = value_dim;
           backend.reserve(limits);
           std::vector<float> out(expected.size(), NAN);
-          backend.attention(shape, cache.layer, step, {q.data(), tokens, 120}, {out.data(), tokens, 72});
+          backend.attention(shape, cache.layer, step, {q.data(), tokens, 6 * key_dim},
+                            {out.data(), tokens, 6 * value_dim});
           CHECK(same_bits(out, expected));
         }
     }

@@ -405,7 +405,8 @@ void CpuBackend::norm_rotate_store(const HeadNorm& norm, const Rope* rope, Rows 
 
 void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, const StepInputs& step, Rows q,
                            Rows out) {
-  const int tiles = (q.rows + attention_tile - 1) / attention_tile;
+  const int tile_rows = attention_rows(shape.heads / shape.kv_heads);
+  const int tiles = (q.rows + tile_rows - 1) / tile_rows;
   std::atomic<int> next{0}; // tiles late in a long prompt cost more, so threads take them as they come
   pool_.run([&](int thread) {
     AttentionShare share;
@@ -417,8 +418,8 @@ void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, co
     share.scratch = reinterpret_cast<float*>(workspace_->thread_scratch(thread));
     for (int item = next.fetch_add(1); item < tiles * shape.kv_heads; item = next.fetch_add(1)) {
       share.kv_head = item % shape.kv_heads;
-      const int begin = (tiles - 1 - item / shape.kv_heads) * attention_tile; // the longest first
-      const int end = std::min(begin + attention_tile, q.rows);
+      const int begin = (tiles - 1 - item / shape.kv_heads) * tile_rows; // the longest first
+      const int end = std::min(begin + tile_rows, q.rows);
       for (share.row_begin = begin; share.row_begin < end; share.row_begin = share.row_end) {
         const int sequence = step.sequence[share.row_begin];
         for (share.row_end = share.row_begin + 1; share.row_end < end && step.sequence[share.row_end] == sequence;)

@@ -46,14 +46,14 @@ struct AttentionShare {
   const std::int32_t* positions = nullptr;  // [n]
   int kv_head = 0;
   int row_begin = 0;
-  int row_end = 0;          // at most attention_tile rows
+  int row_end = 0;          // at most attention_rows(group) rows
   const float* q = nullptr; // [n][heads * key_dim]
   float* out = nullptr;     // [n][heads * value_dim]
   float* scratch = nullptr; // attention_scratch_floats()
 };
 
-/// Query rows that share one pass over a chunk of keys and values.
-inline constexpr int attention_tile = 8;
+/// Query rows that share one pass over a chunk of keys and values: about 64 queries of `group` heads each.
+inline constexpr int attention_rows(int group) { return group >= 64 ? 1 : 64 / group; }
 
 /// What is unpacked at a time: two panels by so many columns, 16 KB of codes, half of a first-level cache.
 inline constexpr int chunk_columns = 512;
@@ -74,11 +74,11 @@ inline std::size_t product_scratch_bytes(std::int64_t columns) {
 }
 
 inline std::size_t attention_scratch_floats(int group, int key_dim, int value_dim) {
-  const int states = attention_tile * group;
-  return static_cast<std::size_t>(page_positions) * static_cast<std::size_t>(key_dim + value_dim) +
-         static_cast<std::size_t>(states) * static_cast<std::size_t>(value_dim + 2) +
-         static_cast<std::size_t>(page_positions) * static_cast<std::size_t>(group) +
-         static_cast<std::size_t>(value_dim);
+  const auto padded = [](int dim) { return static_cast<std::size_t>((dim + 15) / 16 * 16); };
+  const auto queries = static_cast<std::size_t>(attention_rows(group) * group + 8); // tiles may be part empty
+  const auto chunk = static_cast<std::size_t>(page_positions);
+  return chunk * (padded(key_dim) + padded(value_dim)) +
+         queries * (padded(key_dim) + chunk + 2 * padded(value_dim) + 2);
 }
 
 struct CpuKernels {

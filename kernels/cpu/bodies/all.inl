@@ -35,6 +35,8 @@ namespace {
 
 #include "kernels/cpu/bodies/decode_row.inl"
 
+#include "kernels/cpu/bodies/cache.inl"
+
 #include "kernels/cpu/bodies/attention.inl"
 
 #include "kernels/cpu/bodies/limits.inl"

@@ -1,26 +1,66 @@
 // Attention over the pages of a sequence: a tile of query rows and the query heads that share one KV head walk over the
-// chunks of 64 keys once. No buffer grows with the length of the text.
+// chunks of 64 keys once, so that a chunk is read from memory and widened once for all of them. No buffer grows with
+// the length of the text.
 
-/// One query head of one row: running maximum, denominator and weighted values.
-struct Partial {
-  float* m;
-  float* l;
-  float* o; // [value_dim]
-};
+// A few queries times a few vectors of positions (or dimensions) share every load.
+constexpr int query_tile = 6;
+#if defined(__AVX512VNNI__)
+constexpr int attention_vectors = 4; // 24 sums of 32 registers, 10 loads for 24 fma
+#else
+constexpr int attention_vectors = 2; // 12 sums of 16 registers, 8 loads for 12 fma
+#endif
+constexpr int attention_lanes = attention_vectors * lane_count;
 
-/// scores [64] = scale * (q . key), by fma over the dimensions in order. keys [key_dim][64] as floats.
-KERN_INLINE void chunk_scores(const float* q, const float* keys, int key_dim, float scale, float* scores) {
-  float lane[page_positions] = {};
-  for (int d = 0; d < key_dim; ++d) {
-    const float value = q[d];
-    const float* row = keys + d * page_positions;
-    for (int j = 0; j < page_positions; ++j) lane[j] = fused(value, row[j], lane[j]);
+/// sums [T][stride], `V` vectors each: + the sum over i in [begin, end) of factor(i, t) * row i. rows [..][row_stride];
+/// the factor of query t at step i is factors[i * step + t * next]. Continues what is in sums unless `first`.
+template <int T, int V>
+KERN_INLINE void accumulate_tile(const float* factors, int step, int next, const float* rows, int row_stride, int begin,
+                                 int end, bool first, float* sums, int stride) {
+  Floats sum[T * V];
+  unroll<T * V>([&](auto i) __attribute__((always_inline)) {
+    sum[i] = first ? Floats{} : load_vector<Floats>(sums + i / V * stride + i % V * lane_count);
+  });
+  for (int i = begin; i < end; ++i) {
+    Floats row[V];
+    unroll<V>([&](auto v) __attribute__((always_inline)) {
+      row[v] = load_vector<Floats>(rows + i * row_stride + v * lane_count);
+    });
+    unroll<T>([&](auto t) __attribute__((always_inline)) {
+      const Floats factor = every_lane(factors[i * step + t * next]);
+      unroll<V>([&](auto v)
+                    __attribute__((always_inline)) { sum[t * V + v] = fused_lanes(factor, row[v], sum[t * V + v]); });
+    });
   }
-  for (int j = 0; j < page_positions; ++j) scores[j] = lane[j] * scale;
+  unroll<T * V>([&](auto i) __attribute__((always_inline)) {
+    store_vector(sums + i / V * stride + i % V * lane_count, sum[i]);
+  });
 }
 
-/// Reduces the scores of slots [begin, end) against their own maximum; the others become weight 0.
-KERN_INLINE void chunk_weights(float* scores, int begin, int end, float* maximum, float* sum) {
+/// The same for any `width` that is a multiple of 16, and 1..query_tile queries.
+template <int T>
+void accumulate_rows(const float* factors, int step, int next, const float* rows, int row_stride, int begin, int end,
+                     bool first, float* sums, int stride, int width) {
+  int lane = 0;
+  for (; lane + attention_lanes <= width; lane += attention_lanes)
+    accumulate_tile<T, attention_vectors>(factors, step, next, rows + lane, row_stride, begin, end, first, sums + lane,
+                                          stride);
+  for (; lane < width; lane += lane_count)
+    accumulate_tile<T, 1>(factors, step, next, rows + lane, row_stride, begin, end, first, sums + lane, stride);
+}
+
+using AccumulateRows = void (*)(const float*, int, int, const float*, int, int, int, bool, float*, int, int);
+
+AccumulateRows accumulate_rows_for(int queries) {
+  AccumulateRows chosen = nullptr;
+  unroll<query_tile>([&](auto t) {
+    if (t + 1 == queries) chosen = accumulate_rows<t + 1>;
+  });
+  return chosen;
+}
+
+/// Reduces 64 dot products, times `scale`, of slots [begin, end) against their own maximum; the others become weight 0.
+KERN_INLINE void chunk_weights(float* scores, float scale, int begin, int end, float* maximum, float* sum) {
+  for (int j = 0; j < page_positions; ++j) scores[j] *= scale;
   float m = scores[begin];
   for (int j = begin + 1; j < end; ++j) m = scores[j] > m ? scores[j] : m;
   for (int j = 0; j < page_positions; ++j) {
@@ -34,32 +74,20 @@ KERN_INLINE void chunk_weights(float* scores, int begin, int end, float* maximum
   *sum = tree_sum(lane);
 }
 
-/// out [value_dim] = sum of weight * value over slots [begin, end), in order. values [64][value_dim] as floats.
-KERN_INLINE void chunk_values(const float* weights, const float* values, int begin, int end, int value_dim,
-                              float* out) {
-  for (int d = 0; d < value_dim; ++d) out[d] = 0.0f;
-  for (int j = begin; j < end; ++j) {
-    const float weight = weights[j];
-    const float* row = values + j * value_dim;
-    for (int d = 0; d < value_dim; ++d) out[d] = fused(weight, row[d], out[d]);
-  }
-}
+/// Running maximum, denominator and weighted values of one query.
+struct QueryState {
+  float m;
+  float l;
+};
 
 /// Adds a chunk's (m, l, o) to what came before it.
-KERN_INLINE void merge_chunk(float m, float l, const float* o, int value_dim, const Partial& total) {
-  const float top = m > *total.m ? m : *total.m;
-  const float before = exp_f32(*total.m - top);
+KERN_INLINE void merge_chunk(float m, float l, const float* o, int value_dim, QueryState& state, float* total) {
+  const float top = m > state.m ? m : state.m;
+  const float before = exp_f32(state.m - top);
   const float added = exp_f32(m - top);
-  *total.m = top;
-  *total.l = fused(*total.l, before, l * added);
-  for (int d = 0; d < value_dim; ++d) total.o[d] = fused(total.o[d], before, o[d] * added);
-}
-
-/// A chunk's keys or values of one head as floats.
-KERN_INLINE const float* chunk_floats(const std::byte* data, Format format, int count, float* scratch) {
-  if (format == Format::f32) return reinterpret_cast<const float*>(data);
-  decode_halves(reinterpret_cast<const Half*>(data), count, scratch);
-  return scratch;
+  state.m = top;
+  state.l = fused(state.l, before, l * added);
+  for (int d = 0; d < value_dim; ++d) total[d] = fused(total[d], before, o[d] * added);
 }
 
 /// First position a query sees.
@@ -68,51 +96,124 @@ KERN_INLINE int first_visible(int position, int window) {
 }
 
 struct AttentionScratch {
-  float* keys;   // [key_dim][64]
-  float* values; // [64][value_dim]
-  float* scores; // [group][64]
-  float* chunk;  // [value_dim]
-  float* states; // [rows][group][value_dim + 2]
+  float* keys;        // [key_dim][64]
+  float* values;      // [64][value_stride]
+  float* queries;     // [tiles][key_dim][6]
+  float* scores;      // [queries][64]
+  float* chunk;       // [6][value_stride]
+  float* totals;      // [queries][value_stride]
+  QueryState* states; // [queries]
 };
 
-KERN_INLINE AttentionScratch carve_attention(const AttentionShare& share, int group) {
+/// The queries of a share: query i is head kv_head * group + i % group of row row_begin + i / group.
+struct AttentionWalk {
+  const AttentionShare& share;
+  int group;
+  int queries;
+  int value_stride; // value_dim rounded up to 16
   AttentionScratch scratch;
-  scratch.keys = share.scratch;
-  scratch.values = scratch.keys + page_positions * share.shape.key_dim;
-  scratch.scores = scratch.values + page_positions * share.shape.value_dim;
-  scratch.chunk = scratch.scores + page_positions * group;
-  scratch.states = scratch.chunk + share.shape.value_dim;
-  return scratch;
+
+  KERN_INLINE explicit AttentionWalk(const AttentionShare& from) : share(from) {
+    const AttentionShape& shape = share.shape;
+    group = shape.heads / shape.kv_heads;
+    queries = (share.row_end - share.row_begin) * group;
+    value_stride = padded(shape.value_dim);
+    scratch.keys = share.scratch;
+    scratch.values = scratch.keys + page_positions * shape.key_dim;
+    scratch.queries = scratch.values + page_positions * value_stride;
+    scratch.scores = scratch.queries + (queries + query_tile - 1) / query_tile * query_tile * padded(shape.key_dim);
+    scratch.chunk = scratch.scores + page_positions * queries;
+    scratch.totals = scratch.chunk + query_tile * value_stride;
+    scratch.states = reinterpret_cast<QueryState*>(scratch.totals + queries * value_stride);
+  }
+  KERN_INLINE static int padded(int dim) { return (dim + 15) / 16 * 16; }
+
+  KERN_INLINE int position(int query) const { return share.positions[share.row_begin + query / group]; }
+  KERN_INLINE std::ptrdiff_t row_and_head(int query) const {
+    return static_cast<std::ptrdiff_t>(share.row_begin + query / group) * share.shape.heads + share.kv_head * group +
+           query % group;
+  }
+  /// Slots of a chunk that a query sees; none where begin >= end.
+  KERN_INLINE void visible(int query, int chunk, int* begin, int* end) const {
+    const int at = position(query);
+    const int first = first_visible(at, share.shape.window) - chunk * page_positions;
+    const int last = at - chunk * page_positions + 1;
+    *begin = first > 0 ? first : 0;
+    *end = last < page_positions ? last : page_positions;
+  }
+};
+
+/// Queries of six at a time side by side, so that a step of the dot products reads neighbours.
+void arrange_queries(const AttentionWalk& walk) {
+  const int dims = walk.share.shape.key_dim;
+  for (int q = 0; q < walk.queries; ++q) {
+    const float* from = walk.share.q + walk.row_and_head(q) * dims;
+    float* to = walk.scratch.queries + q / query_tile * query_tile * dims + q % query_tile;
+    for (int d = 0; d < dims; ++d) to[d * query_tile] = from[d];
+  }
 }
 
-/// One row's query heads against one chunk whose keys and values are at hand.
-KERN_INLINE void attend_chunk(const AttentionShare& share, const AttentionScratch& scratch, const float* keys,
-                              const float* values, int row, int chunk) {
-  const AttentionShape& shape = share.shape;
-  const int group = shape.heads / shape.kv_heads;
-  const int position = share.positions[row];
-  const int first = first_visible(position, shape.window);
-  const int base = chunk * page_positions;
-  const int begin = first > base ? first - base : 0;
-  const int end = position - base + 1 < page_positions ? position - base + 1 : page_positions;
-  if (begin >= end) return;
-  const bool is_first = chunk == page_of(first);
-  for (int g = 0; g < group; ++g) {
-    const int head = share.kv_head * group + g;
-    const float* q = share.q + (static_cast<std::ptrdiff_t>(row) * shape.heads + head) * shape.key_dim;
-    float* state = scratch.states + ((row - share.row_begin) * group + g) * (shape.value_dim + 2);
-    const Partial total{state, state + 1, state + 2};
-    float* scores = scratch.scores + g * page_positions;
-    chunk_scores(q, keys, shape.key_dim, shape.scale, scores);
-    float m;
-    float l;
-    chunk_weights(scores, begin, end, &m, &l);
-    chunk_values(scores, values, begin, end, shape.value_dim, is_first ? total.o : scratch.chunk);
-    if (is_first) {
-      *total.m = m;
-      *total.l = l;
-    } else {
-      merge_chunk(m, l, scratch.chunk, shape.value_dim, total);
+/// Weighted values of queries [first, first + count) of a chunk, each over the slots it sees, in order.
+void chunk_values(const AttentionWalk& walk, int first, int count, int chunk) {
+  const AttentionScratch& scratch = walk.scratch;
+  const int stride = walk.value_stride;
+  int begin[query_tile], end[query_tile];
+  int common_begin = 0;
+  int common_end = page_positions;
+  for (int i = 0; i < count; ++i) {
+    walk.visible(first + i, chunk, begin + i, end + i);
+    common_begin = begin[i] > common_begin ? begin[i] : common_begin;
+    common_end = end[i] < common_end ? end[i] : common_end;
+  }
+  if (common_begin > common_end) common_begin = common_end = page_positions; // nothing in common: one by one
+  const auto one = [&](int i, int from, int to, bool fresh) {
+    accumulate_rows<1>(scratch.scores + (first + i) * page_positions, 1, 0, scratch.values, stride, from, to, fresh,
+                       scratch.chunk + i * stride, stride, stride);
+  };
+  bool fresh = true; // windows: what some see before all do
+  for (int i = 0; i < count; ++i) fresh = fresh && begin[i] >= common_begin;
+  if (!fresh)
+    for (int i = 0; i < count; ++i) one(i, begin[i], common_begin < end[i] ? common_begin : end[i], true);
+  accumulate_rows_for(count)(scratch.scores + first * page_positions, 1, page_positions, scratch.values, stride,
+                             common_begin, common_end, fresh, scratch.chunk, stride, stride);
+  for (int i = 0; i < count; ++i) {
+    const int from = begin[i] > common_end ? begin[i] : common_end;
+    if (from < end[i]) one(i, from, end[i], false);
+  }
+}
+
+/// All queries against the chunk whose keys and values are at hand.
+void attend_chunk(const AttentionWalk& walk, int chunk) {
+  const AttentionShape& shape = walk.share.shape;
+  const AttentionScratch& scratch = walk.scratch;
+  for (int first = 0; first < walk.queries; first += query_tile) {
+    const int count = walk.queries - first < query_tile ? walk.queries - first : query_tile;
+    accumulate_rows_for(count)(scratch.queries + first * shape.key_dim, query_tile, 1, scratch.keys, page_positions, 0,
+                               shape.key_dim, true, scratch.scores + first * page_positions, page_positions,
+                               page_positions);
+  }
+  for (int first = 0; first < walk.queries; first += query_tile) {
+    const int count = walk.queries - first < query_tile ? walk.queries - first : query_tile;
+    float m[query_tile], l[query_tile];
+    bool sees[query_tile];
+    for (int i = 0; i < count; ++i) {
+      int begin, end;
+      walk.visible(first + i, chunk, &begin, &end);
+      sees[i] = begin < end;
+      if (sees[i]) chunk_weights(scratch.scores + (first + i) * page_positions, shape.scale, begin, end, m + i, l + i);
+    }
+    chunk_values(walk, first, count, chunk);
+    for (int i = 0; i < count; ++i) {
+      if (!sees[i]) continue;
+      QueryState& state = scratch.states[first + i];
+      float* total = scratch.totals + (first + i) * walk.value_stride;
+      const float* o = scratch.chunk + i * walk.value_stride;
+      if (chunk == page_of(first_visible(walk.position(first + i), shape.window))) {
+        state = {m[i], l[i]};
+        for (int d = 0; d < shape.value_dim; ++d) total[d] = o[d];
+      } else {
+        merge_chunk(m[i], l[i], o, shape.value_dim, state, total);
+      }
     }
   }
 }
@@ -121,8 +222,8 @@ void attention(const AttentionShare& share) {
   const AttentionShape& shape = share.shape;
   const KvView& view = share.cache.view;
   const auto head = static_cast<std::size_t>(share.kv_head);
-  const int group = shape.heads / shape.kv_heads;
-  const AttentionScratch scratch = carve_attention(share, group);
+  const AttentionWalk walk(share);
+  arrange_queries(walk);
   int first_chunk = page_of(first_visible(share.positions[share.row_begin], shape.window));
   int last_chunk = 0;
   for (int row = share.row_begin; row < share.row_end; ++row) {
@@ -133,17 +234,14 @@ void attention(const AttentionShare& share) {
   }
   for (int chunk = first_chunk; chunk <= last_chunk; ++chunk) {
     const std::byte* page = share.cache.pool + static_cast<std::size_t>(share.page_table[chunk]) * view.page_bytes;
-    const float* keys = chunk_floats(page + view.keys + head * view.key_stride, view.key_format,
-                                     shape.key_dim * page_positions, scratch.keys);
-    const float* values = chunk_floats(page + view.values + head * view.value_stride, view.value_format,
-                                       shape.value_dim * page_positions, scratch.values);
-    for (int row = share.row_begin; row < share.row_end; ++row) attend_chunk(share, scratch, keys, values, row, chunk);
+    load_keys(view.key_format, page + view.keys + head * view.key_stride, shape.key_dim, walk.scratch.keys);
+    load_values(view.value_format, page + view.values + head * view.value_stride, shape.value_dim, walk.value_stride,
+                walk.scratch.values);
+    attend_chunk(walk, chunk);
   }
-  for (int row = share.row_begin; row < share.row_end; ++row)
-    for (int g = 0; g < group; ++g) {
-      const float* state = scratch.states + ((row - share.row_begin) * group + g) * (shape.value_dim + 2);
-      float* out =
-          share.out + (static_cast<std::ptrdiff_t>(row) * shape.heads + share.kv_head * group + g) * shape.value_dim;
-      for (int d = 0; d < shape.value_dim; ++d) out[d] = state[2 + d] / state[1];
-    }
+  for (int q = 0; q < walk.queries; ++q) {
+    const float* total = walk.scratch.totals + q * walk.value_stride;
+    float* out = share.out + walk.row_and_head(q) * shape.value_dim;
+    for (int d = 0; d < shape.value_dim; ++d) out[d] = total[d] / walk.scratch.states[q].l;
+  }
 }

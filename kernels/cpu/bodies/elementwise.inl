@@ -72,20 +72,3 @@ KERN_INLINE void decode_halves(const Half* in, std::int64_t count, float* out) {
   for (; i + 16 <= count; i += 16) halves_to_floats(in + i, out + i);
   for (; i < count; ++i) out[i] = to_float(in[i]);
 }
-
-KERN_INLINE void store_element(std::byte* data, Format format, int index, float value) {
-  if (format == Format::f32) reinterpret_cast<float*>(data)[index] = value;
-  else reinterpret_cast<Half*>(data)[index] = to_half(value);
-}
-
-void store_position(const KvView& view, std::byte* page, int slot, const float* k, const float* v) {
-  const KvShape& shape = view.shape;
-  for (int h = 0; h < shape.heads; ++h) {
-    std::byte* keys = page + view.keys + static_cast<std::size_t>(h) * view.key_stride;
-    std::byte* values = page + view.values + static_cast<std::size_t>(h) * view.value_stride;
-    for (int d = 0; d < shape.key_dim; ++d)
-      store_element(keys, view.key_format, key_index(d, slot), k[h * shape.key_dim + d]);
-    for (int d = 0; d < shape.value_dim; ++d)
-      store_element(values, view.value_format, value_index(slot, d, shape.value_dim), v[h * shape.value_dim + d]);
-  }
-}

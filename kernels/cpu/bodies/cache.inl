@@ -1,0 +1,133 @@
+// Pages of the KV cache: storing a position, and reading a head's 64 keys or values back as floats.
+
+KERN_INLINE void store_element(std::byte* data, Format format, int index, float value) {
+  if (format == Format::f32) reinterpret_cast<float*>(data)[index] = value;
+  else reinterpret_cast<Half*>(data)[index] = to_half(value);
+}
+
+/// One block of 32 numbers as ggml rounds them to q8_0 or q4_0 (ties to even): codes (q4_0: 0..15, standing for
+/// code - 8) and the scale.
+KERN_INLINE Half round_cache_block(Format format, const float* x, std::uint8_t* codes) {
+  float largest = 0.0f; // by magnitude, with its sign
+  for (int i = 0; i < cache_block; ++i) {
+    const float magnitude = x[i] < 0.0f ? -x[i] : x[i];
+    const float top = largest < 0.0f ? -largest : largest;
+    // NaN: not below either, so that it stays.
+    if (!(magnitude <= top)) largest = x[i];
+  }
+  const bool four_bits = format == Format::q4_0;
+  const float scale = four_bits ? largest / -8.0f : (largest < 0.0f ? -largest : largest) / 127.0f;
+  const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
+  for (int i = 0; i < cache_block; ++i) {
+    const float value = x[i] * inverse;
+    // Not finite: any code; the scale carries it into the result.
+    const float limited = value > -128.0f && value < 128.0f ? round_even(value) : 0.0f;
+    const auto code = static_cast<std::int32_t>(limited);
+    codes[i] = static_cast<std::uint8_t>(four_bits ? (code + 8 < 15 ? code + 8 : 15) : code);
+  }
+  return to_half(scale);
+}
+
+/// Where the numbers of one position's vector stand: element (dim, slot) in keys or values of a head with `dims`
+/// dimensions (for q4_0 codes: with dims / 2 bytes).
+struct CachePlace {
+  bool is_key;
+  int slot;
+  int dims;
+
+  KERN_INLINE int index(int dim, int of) const { return is_key ? key_index(dim, slot) : value_index(slot, dim, of); }
+};
+
+KERN_INLINE void store_vector_of(Format format, std::byte* head, const CachePlace& place, const float* x) {
+  if (format == Format::f32 || format == Format::f16) {
+    for (int d = 0; d < place.dims; ++d) store_element(head, format, place.index(d, place.dims), x[d]);
+    return;
+  }
+  const bool four_bits = format == Format::q4_0;
+  const int bytes = four_bits ? place.dims / 2 : place.dims;
+  auto* codes_of = reinterpret_cast<std::uint8_t*>(head);
+  auto* scales = reinterpret_cast<Half*>(head + bytes * page_positions);
+  for (int block = 0; block < place.dims / cache_block; ++block) {
+    std::uint8_t codes[cache_block];
+    scales[place.index(block, place.dims / cache_block)] = round_cache_block(format, x + block * cache_block, codes);
+    if (four_bits)
+      for (int i = 0; i < 16; ++i)
+        codes_of[place.index(block * 16 + i, bytes)] = static_cast<std::uint8_t>(codes[i] | (codes[i + 16] << 4));
+    else
+      for (int i = 0; i < cache_block; ++i) codes_of[place.index(block * cache_block + i, bytes)] = codes[i];
+  }
+}
+
+void store_position(const KvView& view, std::byte* page, int slot, const float* k, const float* v) {
+  const KvShape& shape = view.shape;
+  for (int h = 0; h < shape.heads; ++h) {
+    const auto head = static_cast<std::size_t>(h);
+    store_vector_of(view.key_format, page + view.keys + head * view.key_stride, {true, slot, shape.key_dim},
+                    k + h * shape.key_dim);
+    store_vector_of(view.value_format, page + view.values + head * view.value_stride, {false, slot, shape.value_dim},
+                    v + h * shape.value_dim);
+  }
+}
+
+/// out [count] = scale [count] * signed codes
+KERN_INLINE void scale_codes(const std::int8_t* codes, const float* scales, int count, float* out) {
+  for (int i = 0; i < count; ++i) out[i] = scales[i] * static_cast<float>(codes[i]);
+}
+
+/// Keys of a head, [key_dim][64] in any format, as floats of the same shape.
+void load_keys(Format format, const std::byte* head, int dims, float* out) {
+  if (format == Format::f32) {
+    __builtin_memcpy(out, head, static_cast<std::size_t>(dims * page_positions) * sizeof(float));
+    return;
+  }
+  if (format == Format::f16) return decode_halves(reinterpret_cast<const Half*>(head), dims * page_positions, out);
+  const bool four_bits = format == Format::q4_0;
+  const int bytes = (four_bits ? dims / 2 : dims) * page_positions;
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(head);
+  const auto* halves = reinterpret_cast<const Half*>(head + bytes);
+  for (int block = 0; block < dims / cache_block; ++block) {
+    float scales[page_positions];
+    decode_halves(halves + block * page_positions, page_positions, scales);
+    for (int i = 0; i < cache_block; ++i, out += page_positions) {
+      std::int8_t row[page_positions];
+      if (four_bits) {
+        const std::uint8_t* packed = codes + (block * 16 + i % 16) * page_positions;
+        const int shift = i < 16 ? 0 : 4;
+        for (int j = 0; j < page_positions; ++j) row[j] = static_cast<std::int8_t>(((packed[j] >> shift) & 15) - 8);
+      } else {
+        __builtin_memcpy(row, codes + (block * cache_block + i) * page_positions, page_positions);
+      }
+      scale_codes(row, scales, page_positions, out);
+    }
+  }
+}
+
+/// Values of a head, [64][value_dim] in any format, as floats [64][stride]; what lies behind value_dim is zero.
+void load_values(Format format, const std::byte* head, int dims, int stride, float* out) {
+  const bool four_bits = format == Format::q4_0;
+  const int bytes = four_bits ? dims / 2 : dims;
+  const int blocks = dims / cache_block;
+  for (int slot = 0; slot < page_positions; ++slot, out += stride) {
+    if (format == Format::f32) {
+      __builtin_memcpy(out, head + static_cast<std::size_t>(slot * dims) * sizeof(float),
+                       static_cast<std::size_t>(dims) * sizeof(float));
+    } else if (format == Format::f16) {
+      decode_halves(reinterpret_cast<const Half*>(head) + slot * dims, dims, out);
+    } else {
+      const auto* codes = reinterpret_cast<const std::uint8_t*>(head) + slot * bytes;
+      const auto* scales = reinterpret_cast<const Half*>(head + bytes * page_positions) + slot * blocks;
+      for (int b = 0; b < blocks; ++b) {
+        std::int8_t row[cache_block];
+        if (four_bits)
+          for (int i = 0; i < 16; ++i) {
+            row[i] = static_cast<std::int8_t>((codes[b * 16 + i] & 15) - 8);
+            row[i + 16] = static_cast<std::int8_t>((codes[b * 16 + i] >> 4) - 8);
+          }
+        else __builtin_memcpy(row, codes + b * cache_block, cache_block);
+        const float scale = to_float(scales[b]);
+        for (int i = 0; i < cache_block; ++i) out[b * cache_block + i] = scale * static_cast<float>(row[i]);
+      }
+    }
+    for (int d = dims; d < stride; ++d) out[d] = 0.0f;
+  }
+}
