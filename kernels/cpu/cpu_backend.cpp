@@ -1,10 +1,13 @@
 #include "kernels/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -41,13 +44,33 @@ private:
 
 } // namespace
 
+/// One run of memory for the panels of many weights, in large pages: with small ones a core reads at two thirds of its
+/// bandwidth. Only what is taken becomes resident.
+class PanelArena {
+public:
+  explicit PanelArena(std::size_t bytes) : memory_(bytes + large_page) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory_.data());
+    next_ = memory_.data() + (large_page - begin % large_page) % large_page;
+    end_ = memory_.data() + memory_.bytes();
+    ::madvise(next_, static_cast<std::size_t>(end_ - next_), MADV_HUGEPAGE);
+  }
+  std::size_t left() const { return static_cast<std::size_t>(end_ - next_); }
+  std::byte* take(std::size_t bytes) { return std::exchange(next_, next_ + bytes); }
+
+private:
+  static constexpr std::size_t large_page = std::size_t{2} << 20;
+  CpuBuffer memory_;
+  std::byte* next_;
+  std::byte* end_;
+};
+
 class CpuWeight final : public Weight {
 public:
   const std::byte* data = nullptr; // [rows] of row_bytes; vectors: floats
   std::size_t row_bytes = 0;
   bool interleaved = false;  // panels of 16 rows in `panels`
   std::vector<float> floats; // owned by vectors
-  std::unique_ptr<Buffer> panels;
+  std::shared_ptr<PanelArena> arena;
 
   const float* vector() const { return reinterpret_cast<const float*>(data); }
 };
@@ -127,6 +150,8 @@ CpuBackend::~CpuBackend() = default;
 void CpuBackend::expect_weights(std::uint64_t bytes) {
   // A fifth is left to the cache, the scratch and everybody else.
   if (repack_ == Repack::automatic) repack_ = bytes <= available_memory() / 5 * 4 ? Repack::always : Repack::never;
+  expected_ = bytes + bytes / 64; // some more: rows are filled up to panels
+  arena_ = nullptr;
 }
 
 bool CpuBackend::interleaves(const WeightSource& source, WeightUse use) const {
@@ -166,8 +191,14 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
 void CpuBackend::interleave(const WeightSource& source, CpuWeight& weight) {
   const std::int64_t panels = panels_of(source.rows);
   const std::size_t panel_bytes = weight.row_bytes * panel_rows;
-  weight.panels = std::make_unique<CpuBuffer>(static_cast<std::size_t>(panels) * panel_bytes);
-  weight.data = weight.panels->data();
+  const std::size_t bytes = static_cast<std::size_t>(panels) * panel_bytes;
+  if (!arena_ || arena_->left() < align_up(bytes)) {
+    arena_ = std::make_shared<PanelArena>(std::max<std::size_t>(align_up(bytes), expected_));
+    expected_ = 0; // what doesn't fit after that gets its own
+  }
+  std::byte* const target = arena_->take(align_up(bytes));
+  weight.arena = arena_;
+  weight.data = target;
   weight.interleaved = true;
   pool_.run([&](int thread) {
     const Share share = share_of(panels, thread, pool_.size());
@@ -175,8 +206,7 @@ void CpuBackend::interleave(const WeightSource& source, CpuWeight& weight) {
       const std::int64_t row = p * panel_rows;
       kernels_.interleave(source.format, source.bytes.data() + static_cast<std::size_t>(row) * weight.row_bytes,
                           weight.row_bytes, static_cast<int>(std::min<std::int64_t>(panel_rows, source.rows - row)),
-                          static_cast<int>(source.columns),
-                          weight.panels->data() + static_cast<std::size_t>(p) * panel_bytes);
+                          static_cast<int>(source.columns), target + static_cast<std::size_t>(p) * panel_bytes);
     }
   });
   if (source.droppable) drop_pages(source.bytes);
@@ -249,7 +279,41 @@ void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsi
   }
 }
 
-void CpuBackend::product_share(int thread, const Product& product, Rows x, Share rows) {
+namespace {
+
+/// The rows of a matrix, handed out to threads. One token: a few panels at a time to whoever is free, because memory
+/// serves cores unevenly. Several: a share each, because every share prepares the activations for itself.
+class RowQueue {
+public:
+  RowQueue(std::int64_t rows, int tokens, int threads) : rows_(rows), threads_(threads), shared_(tokens == 1) {
+    const std::int64_t panels = panels_of(rows) / (std::int64_t{8} * threads);
+    chunk_ = std::max<std::int64_t>(panels, 1) * panel_rows;
+  }
+  /// Calls work(rows, continues) until there are none left.
+  template <class Work> void drain(int thread, Work&& work) {
+    if (!shared_) {
+      const Share rows = share_of(rows_, thread, threads_, chunk_rows);
+      if (rows.begin < rows.end) work(rows, false);
+      return;
+    }
+    bool continues = false;
+    for (std::int64_t begin = next_.fetch_add(chunk_); begin < rows_; begin = next_.fetch_add(chunk_)) {
+      work(Share{begin, std::min(begin + chunk_, rows_)}, continues);
+      continues = true;
+    }
+  }
+
+private:
+  std::int64_t rows_;
+  int threads_;
+  bool shared_;
+  std::int64_t chunk_;
+  std::atomic<std::int64_t> next_{0};
+};
+
+} // namespace
+
+void CpuBackend::product_share(int thread, const Product& product, Rows x, Share rows, bool continues) {
   const CpuWeight& weight = cpu(*product.weight);
   ProductShare share;
   share.weights = weight.data;
@@ -265,6 +329,7 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
   share.out = product.out.data;
   share.out_stride = product.out.columns;
   share.scratch = workspace_->thread_scratch(thread);
+  share.continues = continues;
   kernels_.product(weight.format, share);
   if (!product.bias) return;
   const float* bias = cpu(*product.bias).vector();
@@ -274,50 +339,62 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
 
 void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
   const Product product{&weight, nullptr, out};
+  RowQueue queue(weight.rows, x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
     pool_.barrier();
-    product_share(thread, product, x, share_of(weight.rows, thread, pool_.size(), 16));
+    queue.drain(thread, [&](Share rows, bool continues) { product_share(thread, product, x, rows, continues); });
   });
 }
 
 void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows normed,
                                std::span<const Product> products) {
+  constexpr std::size_t most = 4;
+  if (products.size() > most) return Backend::norm_products(x, norm, epsilon, normed, products);
+  std::array<std::optional<RowQueue>, most> queues;
+  for (std::size_t i = 0; i < products.size(); ++i) queues[i].emplace(products[i].weight->rows, x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, &norm, epsilon, normed, products);
     pool_.barrier();
-    for (const Product& product : products)
-      product_share(thread, product, normed, share_of(product.weight->rows, thread, pool_.size(), 16));
+    for (std::size_t i = 0; i < products.size(); ++i)
+      queues[i]->drain(
+          thread, [&](Share rows, bool continues) { product_share(thread, products[i], normed, rows, continues); });
   });
 }
 
 void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activation, Rows normed, Product gate,
                               Product up) {
   const Product products[] = {gate, up};
+  // Both matrices have the same rows, so the rows of one meet those of the other.
+  RowQueue queue(gate.weight->rows, x.rows, pool_.size());
+  const bool same_format = gate.weight->format == up.weight->format;
   pool_.run([&](int thread) {
     prepare_rows(thread, x, &norm, epsilon, normed, products);
     pool_.barrier();
-    // Both matrices have the same rows, so a thread's share of one meets its share of the other.
-    const Share rows = share_of(gate.weight->rows, thread, pool_.size(), 16);
-    for (const Product& product : products) product_share(thread, product, normed, rows);
-    for (int t = 0; t < x.rows; ++t) {
-      const std::int64_t begin = static_cast<std::int64_t>(t) * gate.out.columns + rows.begin;
-      kernels_.activate(up.out.data + begin, gate.out.data + begin, rows.end - rows.begin);
-    }
+    queue.drain(thread, [&](Share rows, bool continues) {
+      product_share(thread, gate, normed, rows, continues && same_format);
+      product_share(thread, up, normed, rows, same_format);
+      for (int t = 0; t < x.rows; ++t) {
+        const std::int64_t begin = static_cast<std::int64_t>(t) * gate.out.columns + rows.begin;
+        kernels_.activate(up.out.data + begin, gate.out.data + begin, rows.end - rows.begin);
+      }
+    });
   });
 }
 
 void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
   const Product product{&weight, bias, scratch};
+  RowQueue queue(weight.rows, x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
     pool_.barrier();
-    const Share rows = share_of(weight.rows, thread, pool_.size(), 16);
-    product_share(thread, product, x, rows);
-    for (int t = 0; t < x.rows; ++t)
-      for (std::int64_t r = t * static_cast<std::int64_t>(scratch.columns) + rows.begin, left = rows.end - rows.begin;
-           left > 0; ++r, --left)
-        residual.data[r] += scratch.data[r];
+    queue.drain(thread, [&](Share rows, bool continues) {
+      product_share(thread, product, x, rows, continues);
+      for (int t = 0; t < x.rows; ++t)
+        for (std::int64_t r = t * static_cast<std::int64_t>(scratch.columns) + rows.begin, left = rows.end - rows.begin;
+             left > 0; ++r, --left)
+          residual.data[r] += scratch.data[r];
+    });
   });
 }
 

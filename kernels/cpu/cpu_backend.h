@@ -16,6 +16,7 @@ namespace kern {
 enum class Repack { automatic, always, never };
 
 class CpuWeight;
+class PanelArena;
 
 class CpuBackend final : public Backend {
 public:
@@ -63,13 +64,15 @@ private:
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
   void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
                     std::span<const Product> products);
-  void product_share(int thread, const Product& product, Rows x, Share rows);
+  void product_share(int thread, const Product& product, Rows x, Share rows, bool continues);
   void norm_rows(int thread, Rows x, const Weight& weight, float epsilon, Rows out);
   void store_rows(int thread, const KvLayer& cache, const StepInputs& step, Rows k, Rows v);
 
   const CpuKernels& kernels_;
   ThreadPool pool_;
   Repack repack_;
+  std::uint64_t expected_ = 0; // bytes of weights announced
+  std::shared_ptr<PanelArena> arena_;
   std::unique_ptr<Workspace> workspace_;
 };
 

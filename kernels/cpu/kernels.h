@@ -36,6 +36,7 @@ struct ProductShare {
   float* out = nullptr;       // [n][out_stride], element [t][row]
   std::int64_t out_stride = 0;
   std::byte* scratch = nullptr; // product_scratch_bytes(columns)
+  bool continues = false;       // the share before with the same scratch had the same x and format
 };
 
 /// One thread's share of attention: query rows [row_begin, row_end) of one sequence, one KV head.
@@ -58,19 +59,31 @@ inline constexpr int attention_rows(int group) { return group >= 64 ? 1 : 64 / g
 /// What is unpacked at a time: two panels by so many columns, 16 KB of codes, half of a first-level cache.
 inline constexpr int chunk_columns = 512;
 inline constexpr int chunk_rows = 2 * panel_rows;
-/// Tokens that meet an unpacked panel: their codes stay in the second-level cache (0.7 MB at 5632 columns).
-inline constexpr int product_tokens = 120;
+/// Tokens that meet an unpacked panel: as many as leave their codes 1 MB of the second-level cache.
+inline constexpr int product_tokens(std::int64_t columns) {
+  const std::int64_t tokens = (std::int64_t{1} << 20) / (columns > 0 ? columns : 1) / 12 * 12;
+  return static_cast<int>(tokens < 24 ? 24 : tokens > 512 ? 516 : tokens);
+}
 /// A run of a panel unpacked: a byte a code; scales and minimums of 16 and 32 codes.
 inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 3 / 2;
 /// A run of a panel interleaved; no block format takes more than 9 bits a weight.
 inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
 
+/// Tokens that meet a panel of float weights, and its columns at a time, widened: 32 KB.
+inline constexpr int float_product_tokens = 120;
+inline constexpr int float_columns = 512;
+
+/// Enough for matrices of up to so many columns.
 inline std::size_t product_scratch_bytes(std::int64_t columns) {
-  // Unpacked panel, results, a correction for each 16 activations. Float weights take less: 4 rows of 512 and their
-  // sums.
-  return chunk_scratch_bytes + panel_scratch_bytes + product_tokens * chunk_rows * sizeof(float) +
-         product_tokens * static_cast<std::size_t>(columns) / 16 * sizeof(std::int32_t) + 4 * 512 * sizeof(float) +
-         product_tokens * 4 * 16 * sizeof(float) + 64;
+  // Unpacked panel, results, a correction for each 16 activations: of 1 MB of them, or of 24 tokens where that is more.
+  const auto most_columns = static_cast<std::size_t>(columns);
+  const std::size_t activations = most_columns * 24 > (std::size_t{1} << 20) ? most_columns * 24 : std::size_t{1} << 20;
+  const std::size_t quantized = chunk_scratch_bytes + panel_scratch_bytes +
+                                static_cast<std::size_t>(product_tokens(1)) * chunk_rows * sizeof(float) +
+                                activations / 16 * sizeof(std::int32_t);
+  // 16 lanes for each row and token, and the widened panel.
+  const std::size_t floats = (float_product_tokens * 16 + float_columns) * panel_rows * sizeof(float);
+  return (quantized > floats ? quantized : floats) + 64;
 }
 
 inline std::size_t attention_scratch_floats(int group, int key_dim, int value_dim) {

@@ -60,12 +60,24 @@ AccumulateRows accumulate_rows_for(int queries) {
 
 /// Reduces 64 dot products, times `scale`, of slots [begin, end) against their own maximum; the others become weight 0.
 KERN_INLINE void chunk_weights(float* scores, float scale, int begin, int end, float* maximum, float* sum) {
-  for (int j = 0; j < page_positions; ++j) scores[j] *= scale;
-  float m = scores[begin];
-  for (int j = begin + 1; j < end; ++j) m = scores[j] > m ? scores[j] : m;
+  const float lowest = bits_float(0xFF800000u); // minus infinity
+  float top[lanes];
+  for (int i = 0; i < lanes; ++i) top[i] = lowest;
+  // What isn't seen may be anything; masks, not shorter loops, so that lanes stay full.
+  std::int32_t seen[page_positions];
+  for (int j = 0; j < page_positions; ++j) seen[j] = (j >= begin) & (j < end) ? -1 : 0;
+  for (int j = 0; j < page_positions; j += lanes)
+    for (int i = 0; i < lanes; ++i) {
+      const float score = scores[j + i] * scale;
+      scores[j + i] = score;
+      const float candidate = seen[j + i] ? score : lowest;
+      top[i] = candidate > top[i] ? candidate : top[i];
+    }
+  float m = top[0];
+  for (int i = 1; i < lanes; ++i) m = top[i] > m ? top[i] : m;
   for (int j = 0; j < page_positions; ++j) {
     const float weight = exp_f32(scores[j] - m);
-    scores[j] = j >= begin && j < end ? weight : 0.0f;
+    scores[j] = seen[j] ? weight : 0.0f;
   }
   float lane[lanes] = {};
   for (int j = 0; j < page_positions; j += lanes)

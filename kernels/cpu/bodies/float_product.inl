@@ -44,8 +44,6 @@ KERN_INLINE void dot_tile(const float* w, std::ptrdiff_t w_stride, const float* 
 // 4 x 6 sums of 16 lanes are 24 of AVX-512's 32 registers, and ten loads serve 24 fma; the others have half the bytes.
 constexpr int float_rows = 4;
 constexpr int float_tokens = lane_count == 16 ? 6 : 2;
-/// k of a run: 4 rows and 6 tokens of it are 20 KB.
-constexpr int float_columns = 512;
 
 /// Rows [row, row + R) times tokens [t, t + T), over the run [begin, end) of k; the last run may end anywhere.
 template <int R, int T>
@@ -61,47 +59,86 @@ void float_tile(const ProductShare& share, const float* w, std::ptrdiff_t w_stri
     }
 }
 
-/// R rows with tokens [first, last): runs of k outermost, so that the widened weights stay in the first-level cache.
-template <class Traits, int R>
-void float_panel(const ProductShare& share, std::int64_t row, int first, int last, float* scratch) {
-  float* lanes_of = scratch; // [tokens][R][16], or [group of tokens][R][T][16]: the same size
-  float* widened_rows = scratch + static_cast<std::ptrdiff_t>(product_tokens) * float_rows * 16;
-  for (int i = 0; i < (last - first) * R * 16; ++i) lanes_of[i] = 0.0f;
+/// T tokens with `rows` rows, four at a time. lanes [row / 4][4][T][16], behind the last four [row][T][16].
+template <int T>
+void float_tiles(const ProductShare& share, const float* w, std::ptrdiff_t w_stride, int rows, int t, int begin,
+                 int end, float* lanes_of) {
+  int r = 0;
+  for (; r + float_rows <= rows; r += float_rows)
+    float_tile<float_rows, T>(share, w + r * w_stride, w_stride, t, begin, end, lanes_of + r * T * 16);
+  for (; r < rows; ++r) float_tile<1, T>(share, w + r * w_stride, w_stride, t, begin, end, lanes_of + r * T * 16);
+}
+
+/// Up to 16 rows with tokens [first, last): runs of k outermost, so that a run of the widened weights stays in the
+/// first-level cache and is met by all tokens.
+template <class Traits>
+void float_panel(const ProductShare& share, std::int64_t row, int rows, int first, int last, float* scratch) {
+  float* lanes_of = scratch; // [tokens / T][rows][T][16]: a row and a token have 16
+  float* widened_rows = scratch + static_cast<std::ptrdiff_t>(float_product_tokens) * panel_rows * 16;
+  for (int i = 0; i < (last - first) * rows * 16; ++i) lanes_of[i] = 0.0f;
   const std::byte* bytes = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
   for (int k = 0; k < share.columns; k += float_columns) {
     const int end = k + float_columns < share.columns ? k + float_columns : share.columns;
     const float* w = widened_rows;
     std::ptrdiff_t w_stride = float_columns;
-    for (int r = 0; r < R; ++r) {
-      const float* at = widened<Traits>(bytes + static_cast<std::size_t>(r) * share.row_bytes, k, end - k,
-                                        widened_rows + r * float_columns);
-      if (Traits::id == Format::f32 && r == 0) {
-        w = at;
-        w_stride = static_cast<std::ptrdiff_t>(share.row_bytes / sizeof(float));
-      }
+    if constexpr (Traits::id == Format::f32) {
+      w = reinterpret_cast<const float*>(bytes) + k;
+      w_stride = static_cast<std::ptrdiff_t>(share.row_bytes / sizeof(float));
+    } else {
+      for (int r = 0; r < rows; ++r)
+        widened<Traits>(bytes + static_cast<std::size_t>(r) * share.row_bytes, k, end - k,
+                        widened_rows + r * float_columns);
     }
     int t = first;
     for (; t + float_tokens <= last; t += float_tokens)
-      float_tile<R, float_tokens>(share, w, w_stride, t, k, end, lanes_of + (t - first) * R * 16);
-    for (; t < last; ++t) float_tile<R, 1>(share, w, w_stride, t, k, end, lanes_of + (t - first) * R * 16);
+      float_tiles<float_tokens>(share, w, w_stride, rows, t, k, end, lanes_of + (t - first) * rows * 16);
+    for (; t < last; ++t) float_tiles<1>(share, w, w_stride, rows, t, k, end, lanes_of + (t - first) * rows * 16);
   }
   const int grouped = (last - first) / float_tokens * float_tokens;
-  for (int t = first; t < last; ++t)
-    for (int r = 0; r < R; ++r) {
-      const int i = t - first;
-      const int at =
-          i < grouped ? i / float_tokens * float_tokens * R + r * float_tokens + i % float_tokens : i * R + r;
-      share.out[t * share.out_stride + row + r] = tree_sum(lanes_of + at * 16);
+  for (int i = 0; i < last - first; ++i)
+    for (int r = 0; r < rows; ++r) {
+      const bool single = i >= grouped;
+      const int tile = single ? i : i / float_tokens * float_tokens;
+      const int at = tile * rows + (single ? r : r * float_tokens + i - tile);
+      share.out[(first + i) * share.out_stride + row + r] = tree_sum(lanes_of + at * 16);
     }
+}
+
+/// One token: four rows side by side, straight through.
+template <class Traits, int R>
+KERN_INLINE void float_vector(const ProductShare& share, std::int64_t row, float* widened_rows) {
+  alignas(64) float lane[R * 16] = {};
+  const std::byte* bytes = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
+  for (int k = 0; k < share.columns; k += float_columns) {
+    const int end = k + float_columns < share.columns ? k + float_columns : share.columns;
+    const float* w = widened_rows;
+    std::ptrdiff_t w_stride = float_columns;
+    if constexpr (Traits::id == Format::f32) {
+      w = reinterpret_cast<const float*>(bytes) + k;
+      w_stride = static_cast<std::ptrdiff_t>(share.row_bytes / sizeof(float));
+    } else {
+      for (int r = 0; r < R; ++r)
+        widened<Traits>(bytes + static_cast<std::size_t>(r) * share.row_bytes, k, end - k,
+                        widened_rows + r * float_columns);
+    }
+    float_tile<R, 1>(share, w, w_stride, 0, k, end, lane);
+  }
+  for (int r = 0; r < R; ++r) share.out[row + r] = tree_sum(lane + r * 16);
 }
 
 template <class Traits> void product_share_float(const ProductShare& share) {
   auto* scratch = reinterpret_cast<float*>(share.scratch);
-  for (int first = 0; first < share.tokens; first += product_tokens) {
-    const int last = first + product_tokens < share.tokens ? first + product_tokens : share.tokens;
+  if (share.tokens == 1) {
     std::int64_t row = share.row_begin;
-    for (; row + float_rows <= share.row_end; row += float_rows)
-      float_panel<Traits, float_rows>(share, row, first, last, scratch);
-    for (; row < share.row_end; ++row) float_panel<Traits, 1>(share, row, first, last, scratch);
+    for (; row + float_rows <= share.row_end; row += float_rows) float_vector<Traits, float_rows>(share, row, scratch);
+    for (; row < share.row_end; ++row) float_vector<Traits, 1>(share, row, scratch);
+    return;
+  }
+  for (int first = 0; first < share.tokens; first += float_product_tokens) {
+    const int last = first + float_product_tokens < share.tokens ? first + float_product_tokens : share.tokens;
+    for (std::int64_t row = share.row_begin; row < share.row_end; row += panel_rows) {
+      const std::int64_t left = share.row_end - row;
+      float_panel<Traits>(share, row, left < panel_rows ? static_cast<int>(left) : panel_rows, first, last, scratch);
+    }
   }
 }

@@ -195,3 +195,40 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
 }
 
 #endif
+
+/// to [16][16] = the transpose of from [16][stride]
+#if defined(__AVX512VNNI__)
+KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to) {
+  __m512i row[16], pair[16];
+  unroll<16>([&](auto r) __attribute__((always_inline)) { row[r] = load_vector<__m512i>(from + r * stride); });
+  // Neighbouring rows, then neighbouring pairs, within 128 bits; then the 128-bit quarters of every fourth.
+  unroll<8>([&](auto i) __attribute__((always_inline)) {
+    pair[2 * i] = _mm512_unpacklo_epi32(row[2 * i], row[2 * i + 1]);
+    pair[2 * i + 1] = _mm512_unpackhi_epi32(row[2 * i], row[2 * i + 1]);
+  });
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    row[4 * i] = _mm512_unpacklo_epi64(pair[4 * i], pair[4 * i + 2]);
+    row[4 * i + 1] = _mm512_unpackhi_epi64(pair[4 * i], pair[4 * i + 2]);
+    row[4 * i + 2] = _mm512_unpacklo_epi64(pair[4 * i + 1], pair[4 * i + 3]);
+    row[4 * i + 3] = _mm512_unpackhi_epi64(pair[4 * i + 1], pair[4 * i + 3]);
+  });
+  unroll<4>([&](auto c) __attribute__((always_inline)) {
+    const __m512i low_even = _mm512_shuffle_i32x4(row[c], row[4 + c], 0x88);
+    const __m512i low_odd = _mm512_shuffle_i32x4(row[c], row[4 + c], 0xDD);
+    const __m512i high_even = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0x88);
+    const __m512i high_odd = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0xDD);
+    store_vector(to + c * 16, _mm512_shuffle_i32x4(low_even, high_even, 0x88));
+    store_vector(to + (4 + c) * 16, _mm512_shuffle_i32x4(low_odd, high_odd, 0x88));
+    store_vector(to + (8 + c) * 16, _mm512_shuffle_i32x4(low_even, high_even, 0xDD));
+    store_vector(to + (12 + c) * 16, _mm512_shuffle_i32x4(low_odd, high_odd, 0xDD));
+  });
+}
+#else
+KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to) {
+  for (int column = 0; column < 16; ++column)
+    for (int r = 0; r < 16; ++r) to[column * 16 + r] = from[r * stride + column];
+}
+#endif
+
+/// Brings a line of memory close that is about to be read.
+KERN_INLINE void prefetch(const void* address) { __builtin_prefetch(address, 0, 3); }

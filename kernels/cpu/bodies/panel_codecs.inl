@@ -1,9 +1,10 @@
 // How blocks of 16 rows interleave into a panel and how the panel's lanes become codes and scales again.
 //
-// A block of one row is cut into 32-bit words, 16-bit halves and bytes. A panel holds the words of all its blocks,
-// [block][word][16 rows], then the halves [block][half][16], then the bytes [block][byte][16]: exactly as large as the
-// rows in the file. Since lane = row, unpacking is shifts and masks within a lane, and the dot product of four codes
-// with four activations needs no sum across lanes.
+// A block of one row is cut into 32-bit words, 16-bit halves and bytes. A panel holds groups of a few blocks: the
+// halves of the group, [block][half][16 rows], its bytes, [block][byte][16], its words, [block][word][16]. So many
+// blocks a group that words begin on a cache line; a panel is exactly as large as its rows in the file, and read from
+// front to back. Since lane = row, unpacking is shifts and masks within a lane, and the dot product of four codes with
+// four activations needs no sum across lanes.
 //
 // A codec says: the counts; `bias`, added to make codes unsigned; `max_code`, the largest after that; split(), from a
 // row's block; codes(source, f), calling f(k / 4, lanes of four codes) once for each k / 4; Header, whose
@@ -22,16 +23,16 @@ struct PanelSource {
   KERN_INLINE Words byte(int i) const { return load_bytes_wide(bytes + i * panel_rows); }
 };
 
-/// Where one block of one row goes.
+/// One block of one row, cut up; 16 of them side by side are then turned into lanes.
 struct PanelTarget {
   std::uint32_t* words;
   std::uint16_t* halves;
   std::uint8_t* bytes;
 
-  KERN_INLINE void word(int i, std::uint32_t value) const { words[i * panel_rows] = value; }
-  KERN_INLINE void half(int i, std::uint16_t value) const { halves[i * panel_rows] = value; }
+  KERN_INLINE void word(int i, std::uint32_t value) const { words[i] = value; }
+  KERN_INLINE void half(int i, std::uint16_t value) const { halves[i] = value; }
   KERN_INLINE void copy_words(int to, int count, const std::uint8_t* from) const {
-    for (int i = 0; i < count; ++i) word(to + i, load_vector<std::uint32_t>(from + 4 * i));
+    __builtin_memcpy(words + to, from, static_cast<std::size_t>(count) * 4);
   }
 };
 

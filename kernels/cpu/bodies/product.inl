@@ -4,16 +4,16 @@
 struct ProductScratch {
   PanelChunk chunk;
   std::byte* panel;          // a run of k of an interleaved panel
-  float* out;                // [product_tokens][32]
-  std::int32_t* corrections; // [product_tokens][columns / 16]
+  float* out;                // [product_tokens()][32]
+  std::int32_t* corrections; // [product_tokens()][columns / 16]
 };
 
-KERN_INLINE ProductScratch carve_product(std::byte* scratch) {
+KERN_INLINE ProductScratch carve_product(std::byte* scratch, int columns) {
   ProductScratch carved;
   carved.chunk = carve_panel_chunk(scratch);
   carved.panel = scratch + chunk_scratch_bytes;
   carved.out = reinterpret_cast<float*>(carved.panel + panel_scratch_bytes);
-  carved.corrections = reinterpret_cast<std::int32_t*>(carved.out + product_tokens * chunk_rows);
+  carved.corrections = reinterpret_cast<std::int32_t*>(carved.out + product_tokens(columns) * chunk_rows);
   return carved;
 }
 
@@ -70,9 +70,9 @@ void panel_product(const ProductShare& share, std::int64_t row, int first, int l
 }
 
 template <class Traits> void product_share_quantized(const ProductShare& share) {
-  const ProductScratch scratch = carve_product(share.scratch);
+  const ProductScratch scratch = carve_product(share.scratch, share.columns);
   const int tiles = (share.tokens + tile_tokens - 1) / tile_tokens;
-  constexpr int tiles_at_once = product_tokens / tile_tokens;
+  const int tiles_at_once = product_tokens(share.columns) / tile_tokens;
   const std::ptrdiff_t corrections_per_token = share.columns / rounding_block<Traits> * corrections_per_block<Traits>;
   for (int first = 0; first < tiles; first += tiles_at_once) {
     const int last = first + tiles_at_once < tiles ? first + tiles_at_once : tiles;
@@ -86,8 +86,8 @@ template <class Traits> void product_share_quantized(const ProductShare& share) 
 
 /// One token: panel by panel straight from the interleaved codes.
 template <class Traits> void product_share_vector(const ProductShare& share) {
-  const ProductScratch scratch = carve_product(share.scratch);
-  prepare_corrections<Traits>(share.quantized, 0, share.columns, scratch.corrections);
+  const ProductScratch scratch = carve_product(share.scratch, share.columns);
+  if (!share.continues) prepare_corrections<Traits>(share.quantized, 0, share.columns, scratch.corrections);
   const TileChunk x = tile_chunk<Traits>(share.quantized, 0, share.columns, 0, scratch.corrections);
   for (std::int64_t row = share.row_begin; row < share.row_end; row += panel_rows) {
     const std::byte* panel = share.weights + static_cast<std::size_t>(row) * share.row_bytes;

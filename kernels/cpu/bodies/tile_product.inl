@@ -138,6 +138,7 @@ template <class Traits> void vector_product(const std::byte* panel, int columns,
   const std::int32_t* x_codes = x.codes;
   const std::int32_t* corrections = x.corrections;
   for (int b = 0; b < blocks; ++b) {
+    prefetch_block<Traits>(panel, b);
     unroll<parts>([&](auto part) __attribute__((always_inline)) {
       const PanelSource source = panel_source<Traits>(panel, blocks, b, part * lane_count);
       Ints sums[groups];
