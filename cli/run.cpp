@@ -85,20 +85,6 @@ SamplerOptions sampler_options(const GenerationFlags& flags, int vocab_size) {
   return options;
 }
 
-std::string format_name(Format format) { return format == Format::f32 ? "f32" : "f16"; }
-
-Session make_session(const Model& model, const SessionOptions& options) {
-  try {
-    return Session(model, options);
-  } catch (const std::bad_alloc&) {
-    const SessionMemory memory = plan_session(model.spec(), model.placement(), model.backends(), options);
-    throw Error(
-        ExitCode::memory,
-        fmt::format("out of memory: a context of {} tokens takes {} for the cache and {} for scratch; lower -c or -ub",
-                    options.context, format_bytes(memory.cache_bytes), format_bytes(memory.scratch_bytes)));
-  }
-}
-
 /// Everything that has to live as long as the answer.
 struct Loaded {
   Gguf gguf;
@@ -203,8 +189,8 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   report.model_bytes = loaded.gguf.file_bytes();
   report.device = loaded.backend->description();
   report.context = options.context;
-  report.key_format = format_name(options.key_format);
-  report.value_format = format_name(options.value_format);
+  report.key_format = cache_type_name(options.key_format);
+  report.value_format = cache_type_name(options.value_format);
   report.prompt_tokens = tokens.size();
   const MemoryUse matrices = plan_weights(loaded.gguf, loaded.spec, model.backends(), model.placement()).matrices;
   report.weight_bytes = matrices.mapped_bytes + matrices.private_bytes;
