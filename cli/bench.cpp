@@ -62,24 +62,22 @@ std::vector<BenchTest> parse_tests(const BenchFlags& flags) {
   return list_tests(prompts, generated, parse_counts("-d", flags.depths));
 }
 
-SessionOptions session_options(const BenchFlags& flags, const ModelSpec& spec, const std::vector<BenchTest>& tests) {
+SessionOptions session_options(const ContextFlags& flags, const std::vector<BenchTest>& tests) {
   const std::int64_t needed = longest_test(tests);
-  ContextFlags context = flags.context;
-  if (context.context == 0) context.context = static_cast<int>(needed);
-  if (needed > context.context)
+  SessionOptions options;
+  options.context = flags.context ? flags.context : static_cast<int>(needed);
+  if (needed > options.context)
     throw Error(ExitCode::context_full, fmt::format("the tests reach {} tokens, but the context holds {}; raise -c or "
                                                     "ask for less with -p, -n or -d",
-                                                    needed, context.context));
-  SessionOptions options;
-  options.context = choose_context(context, flags.model, spec.context_length);
-  options.step_tokens = std::min(context.step_tokens, context.batch);
-  options.key_format = context.key_format;
-  options.value_format = context.value_format;
+                                                    needed, options.context));
+  options.step_tokens = std::min(flags.step_tokens, flags.batch);
+  options.key_format = flags.key_format;
+  options.value_format = flags.value_format;
   options.whole_steps = true;
   return options;
 }
 
-/// Nothing where Ctrl-C came before all repetitions of the test were measured.
+/// Fewer repetitions where Ctrl-C came, and nothing where it came before the first was done.
 std::optional<BenchResult> measure(const BenchFlags& flags, BenchRunner& runner, const BenchTest& test) {
   ProgressBar bar(test.name(), "runs", !flags.model.quiet);
   BenchResult result{test, {}, {}};
@@ -135,7 +133,7 @@ int bench_model(const BenchFlags& flags) {
   const std::unique_ptr<CpuBackend> cpu = make_backend(flags.model);
 
   BenchReport report;
-  report.session = session_options(flags, spec, tests);
+  report.session = session_options(flags.context, tests);
   report.model_path = gguf.name();
   report.model_name = spec.name;
   report.architecture = spec.architecture;
@@ -173,7 +171,7 @@ int bench_command(std::vector<std::string> arguments) {
   add_counts(app, "-p,--n-prompt", flags.prompts, "prompt tokens; 0 for none (default: 512)");
   add_counts(app, "-n,--n-gen", flags.generated, "generated tokens; 0 for none (default: 128)");
   add_counts(app, "-d,--n-depth", flags.depths, "positions before them (default: 0)");
-  app.add_option("-r,--repetitions", flags.repetitions, "runs of each test, after one to warm up")
+  app.add_option("-r,--repetitions", flags.repetitions, "runs of each test, after a short one to warm up")
       ->type_name("N")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();

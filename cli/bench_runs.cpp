@@ -80,6 +80,7 @@ bool BenchRunner::reach(int position) {
 }
 
 bool BenchRunner::take(const BenchTest& test) {
+  if (interrupted()) return false; // a prompt of one step is done before anybody asks
   const auto tokens =
       std::span(tokens_).subspan(static_cast<std::size_t>(test.depth), static_cast<std::size_t>(test.tokens));
   if (test.kind == BenchKind::prefill)
