@@ -14,7 +14,7 @@ help:
 	@echo "make run      install what is missing, build, and stream an answer"
 	@echo "make test     build and run all tests"
 	@echo "make build    build only: $(BUILD)/kern"
-	@echo "make bench    time prefill and decode (MODEL=file.gguf, else the demo model)"
+	@echo "make bench    time prefill and decode by format and instruction set (MODEL=file.gguf: that file)"
 	@echo "make asan     the tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make tsan     the tests under ThreadSanitizer"
 	@echo "make fuzz     the fuzz targets (FUZZ_SECONDS=60 each; needs clang)"
@@ -40,6 +40,7 @@ test: configure
 	@scripts/run_tests.sh $(BUILD)
 
 bench: build
+	@$(CMAKE) --build $(BUILD) -j $(JOBS) --target kern_random_model
 	@scripts/bench.sh $(BUILD) "$(MODEL)"
 
 asan: install-dependencies

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <new>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -40,6 +41,24 @@ int choose_context(const ContextFlags& flags, const ModelFlags& model, int model
         "kern: warning: -c {} is more than the {} positions the model was trained for; answers may degrade\n",
         flags.context, model_length));
   return flags.context;
+}
+
+Session make_session(const Model& model, const SessionOptions& options) {
+  try {
+    return Session(model, options);
+  } catch (const std::bad_alloc&) {
+    const SessionMemory memory = plan_session(model.spec(), model.placement(), model.backends(), options);
+    throw Error(
+        ExitCode::memory,
+        fmt::format("out of memory: a context of {} tokens takes {} for the cache and {} for scratch; lower -c or -ub",
+                    options.context, format_bytes(memory.cache_bytes), format_bytes(memory.scratch_bytes)));
+  }
+}
+
+std::string cache_type_name(Format format) {
+  std::string name(find_format(format)->name);
+  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return name;
 }
 
 std::string format_bytes(std::uint64_t bytes) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/options.h"
+#include "engine/session.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "model/gguf.h"
 
@@ -20,6 +21,12 @@ std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags);
 
 /// -c: the smaller of the model's length and 8192 where it is 0; more than the model's length is warned about.
 int choose_context(const ContextFlags& flags, const ModelFlags& model, int model_length);
+
+/// Throws Error(memory) saying what the context takes.
+Session make_session(const Model& model, const SessionOptions& options);
+
+/// "f16" or "f32": -ctk and -ctv
+std::string cache_type_name(Format format);
 
 /// "637.8 MiB"
 std::string format_bytes(std::uint64_t bytes);

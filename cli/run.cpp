@@ -16,7 +16,6 @@
 #include "engine/generate.h"
 #include "engine/session.h"
 #include "model/architectures/registry.h"
-#include "quant/formats.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/detokenizer.h"
 #include "tokenizer/tokenizer.h"
@@ -84,25 +83,6 @@ SamplerOptions sampler_options(const GenerationFlags& flags, int vocab_size) {
       throw Error(ExitCode::usage, fmt::format("--logit-bias {}: the vocabulary has ids 0..{}", text, vocab_size - 1));
   }
   return options;
-}
-
-/// In lower case, as the flags spell it.
-std::string format_name(Format format) {
-  std::string name(find_format(format)->name);
-  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return name;
-}
-
-Session make_session(const Model& model, const SessionOptions& options) {
-  try {
-    return Session(model, options);
-  } catch (const std::bad_alloc&) {
-    const SessionMemory memory = plan_session(model.spec(), model.placement(), model.backends(), options);
-    throw Error(
-        ExitCode::memory,
-        fmt::format("out of memory: a context of {} tokens takes {} for the cache and {} for scratch; lower -c or -ub",
-                    options.context, format_bytes(memory.cache_bytes), format_bytes(memory.scratch_bytes)));
-  }
 }
 
 /// Everything that has to live as long as the answer.
@@ -209,8 +189,8 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   report.model_bytes = loaded.gguf.file_bytes();
   report.device = loaded.backend->description();
   report.context = options.context;
-  report.key_format = format_name(options.key_format);
-  report.value_format = format_name(options.value_format);
+  report.key_format = cache_type_name(options.key_format);
+  report.value_format = cache_type_name(options.value_format);
   report.prompt_tokens = tokens.size();
   const MemoryUse matrices = plan_weights(loaded.gguf, loaded.spec, model.backends(), model.placement()).matrices;
   report.weight_bytes = matrices.mapped_bytes + matrices.private_bytes;

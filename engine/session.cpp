@@ -80,7 +80,7 @@ std::size_t Session::prefill(std::span<const std::int32_t> tokens, const Progres
 
 std::size_t Session::next_step(std::size_t done, double seconds, bool watched) const {
   const auto most = static_cast<std::size_t>(std::min(options_.step_tokens, options_.context));
-  if (!watched) return most;
+  if (!watched || options_.whole_steps) return most;
   // Somebody wants to see it move and be able to stop it: steps of about half a second. Results don't change.
   const double wanted = seconds > 0.0 ? 0.5 * static_cast<double>(done) / seconds : 0.0;
   return std::clamp<std::size_t>(static_cast<std::size_t>(std::min(wanted, 1e6)), std::min<std::size_t>(64, most),
