@@ -25,7 +25,7 @@ int choose_context(const ContextFlags& flags, const ModelFlags& model, int model
 /// Throws Error(memory) saying what the context takes.
 Session make_session(const Model& model, const SessionOptions& options);
 
-/// "f16" or "f32": -ctk and -ctv
+/// "f16", "q8_0"...: as -ctk and -ctv spell it
 std::string cache_type_name(Format format);
 
 /// "637.8 MiB"

@@ -196,6 +196,22 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
 
 #endif
 
+#if defined(__AVX512VNNI__)
+KERN_INLINE std::int32_t largest_lane(Ints v) { return _mm512_reduce_max_epi32((__m512i)v); }
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
+#else
+KERN_INLINE std::int32_t largest_lane(Ints v) {
+  std::int32_t top = v[0];
+  for (int i = 1; i < lane_count; ++i) top = v[i] > top ? v[i] : top;
+  return top;
+}
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) {
+  std::int32_t sum = v[0];
+  for (int i = 1; i < lane_count; ++i) sum += v[i];
+  return sum;
+}
+#endif
+
 /// to [16][16] = the transpose of from [16][stride]
 #if defined(__AVX512VNNI__)
 KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to) {

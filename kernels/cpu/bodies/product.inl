@@ -61,10 +61,12 @@ void panel_product(const ProductShare& share, std::int64_t row, int first, int l
       const TileChunk x = tile_chunk<Traits>(share.quantized, tile, share.columns, k, corrections);
       corrections += corrections_per_token * tokens;
       float* target = share.out + static_cast<std::ptrdiff_t>(tile) * tile_tokens * share.out_stride + row;
-      float* out = whole ? target : scratch.out + (tile - first) * tile_tokens * chunk_rows;
-      chunk_product_for<KindOf<Traits>>(tokens)(scratch.chunk, rows, x, (end - k) / rounding_block<Traits>, k == 0, out,
-                                                whole ? share.out_stride : chunk_rows);
-      if (!whole && end == share.columns) copy_results(out, tokens, count, target, share.out_stride);
+      float* partial = scratch.out + (tile - first) * tile_tokens * chunk_rows;
+      const bool straight = whole && end == share.columns;
+      const TileResults results{k == 0 ? nullptr : partial, straight ? target : partial,
+                                straight ? share.out_stride : chunk_rows};
+      chunk_product_for<KindOf<Traits>>(tokens)(scratch.chunk, rows, x, (end - k) / rounding_block<Traits>, results);
+      if (!whole && end == share.columns) copy_results(partial, tokens, count, target, share.out_stride);
     }
   }
 }

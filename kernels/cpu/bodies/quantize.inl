@@ -1,14 +1,17 @@
 // Rounding of activations to int8 for quantized products, straight into tiles.
 
+using LaneBytes = std::int8_t __attribute__((vector_size(lane_count)));
+
 /// One block of `width` activations: codes and the scale; sums of 16.
 template <int width>
 KERN_INLINE void quantize_block(const float* x, std::int8_t* codes, float* scale, std::int16_t* sums) {
   // The maximum as an integer of the magnitude's bits: exact, and NaN or infinity come out on top.
-  std::int32_t top = 0;
-  for (int i = 0; i < width; ++i) {
-    const auto bits = static_cast<std::int32_t>(float_bits(x[i]) & 0x7FFFFFFFu);
-    top = bits > top ? bits : top;
+  Ints tops{};
+  for (int i = 0; i < width; i += lane_count) {
+    const Ints bits = as_ints(load_vector<Words>(x + i) & 0x7FFFFFFFu);
+    tops = bits > tops ? bits : tops;
   }
+  const std::int32_t top = largest_lane(tops);
   const float largest = bits_float(static_cast<std::uint32_t>(top));
   *scale = largest / 127.0f;
   // All (nearly) zero: codes 0. Not finite: codes 0 and a scale that carries it into the result.
@@ -17,16 +20,18 @@ KERN_INLINE void quantize_block(const float* x, std::int8_t* codes, float* scale
     __builtin_memset(sums, 0, width / 16 * sizeof *sums);
     return;
   }
-  const float inverse = 127.0f / largest;
-  std::int32_t wide[width];
-  // Rounds to even: the fraction bits left after adding 1.5 * 2^23 are the integer.
-  for (int i = 0; i < width; ++i)
-    wide[i] = static_cast<std::int32_t>(float_bits(x[i] * inverse + 0x1.8p23f)) - 0x4B400000;
-  for (int i = 0; i < width; ++i) codes[i] = static_cast<std::int8_t>(wide[i]);
+  const Floats inverse = every_lane(127.0f / largest);
   for (int g = 0; g < width / 16; ++g) {
-    std::int32_t sum = 0;
-    for (int i = 0; i < 16; ++i) sum += wide[g * 16 + i];
-    sums[g] = static_cast<std::int16_t>(sum);
+    Ints sum{};
+    unroll<16 / lane_count>([&](auto part) __attribute__((always_inline)) {
+      const int i = g * 16 + part * lane_count;
+      // Rounds to even: the fraction bits left after adding 1.5 * 2^23 are the integer.
+      const Floats shifted = load_vector<Floats>(x + i) * inverse + every_lane(0x1.8p23f);
+      const Ints code = reinterpret_cast<Ints>(shifted) - 0x4B400000;
+      sum += code;
+      store_vector(codes + i, __builtin_convertvector(code, LaneBytes));
+    });
+    sums[g] = static_cast<std::int16_t>(sum_of_lanes(sum));
   }
 }
 

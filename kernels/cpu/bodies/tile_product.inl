@@ -16,11 +16,19 @@ template <class Traits>
 using KindOf =
     ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min, code_class(PanelCodec<Traits>::max_code)>;
 
-/// out [T][stride], V vectors of rows each: the products over `blocks` rounding blocks, added to what is there unless
-/// `first`.
+/// Where results so far come from, and where they go. Between runs of k they stay close together: the rows of a result
+/// lie so far apart, often by a power of two, that a cache couldn't hold them.
+struct TileResults {
+  const float* from; // [T][32], or null: from zero
+  float* to;         // [T][stride]
+  std::int64_t stride;
+
+  KERN_INLINE TileResults at(int lane) const { return {from ? from + lane : nullptr, to + lane, stride}; }
+};
+
+/// V vectors of rows times T tokens over `blocks` rounding blocks.
 template <class Kind, int V, int T>
-void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, bool first, float* out,
-                  std::int64_t stride) {
+void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const TileResults& results) {
   constexpr int groups = Kind::block / Kind::group;
   constexpr int words = Kind::group / 4;
   constexpr int pairs = (groups + 1) / 2;
@@ -36,7 +44,7 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, bool 
   const std::int32_t* corrections = x.corrections;
   Floats result[T * V];
   each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
-    result[i] = first ? Floats{} : load_vector<Floats>(out + t * stride + v * lane_count);
+    result[i] = results.from ? load_vector<Floats>(results.from + t * chunk_rows + v * lane_count) : Floats{};
   });
   for (int b = 0; b < blocks; ++b) {
     Floats s[T * V];
@@ -83,22 +91,21 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, bool 
       result[i] = fused_lanes(s[i], every_lane(x.scales[b * T + t]), result[i]);
     });
   }
-  each([&](auto i, auto v, auto t)
-           __attribute__((always_inline)) { store_vector(out + t * stride + v * lane_count, result[i]); });
+  each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
+    store_vector(results.to + t * results.stride + v * lane_count, result[i]);
+  });
 }
 
 /// `rows` rows (a multiple of 16) of a chunk with a tile of T tokens.
 template <class Kind, int T>
-void chunk_product(const PanelChunk& chunk, int rows, const TileChunk& x, int blocks, bool first, float* out,
-                   std::int64_t stride) {
+void chunk_product(const PanelChunk& chunk, int rows, const TileChunk& x, int blocks, const TileResults& results) {
   int lane = 0;
   for (; lane + tile_vectors * lane_count <= rows; lane += tile_vectors * lane_count)
-    tile_product<Kind, tile_vectors, T>(chunk.from(lane), x, blocks, first, out + lane, stride);
-  for (; lane < rows; lane += lane_count)
-    tile_product<Kind, 1, T>(chunk.from(lane), x, blocks, first, out + lane, stride);
+    tile_product<Kind, tile_vectors, T>(chunk.from(lane), x, blocks, results.at(lane));
+  for (; lane < rows; lane += lane_count) tile_product<Kind, 1, T>(chunk.from(lane), x, blocks, results.at(lane));
 }
 
-using ChunkProduct = void (*)(const PanelChunk&, int, const TileChunk&, int, bool, float*, std::int64_t);
+using ChunkProduct = void (*)(const PanelChunk&, int, const TileChunk&, int, const TileResults&);
 
 /// The copy for a number of tokens, 1..tile_tokens.
 template <class Kind> ChunkProduct chunk_product_for(int tokens) {
