@@ -61,11 +61,12 @@ int fail(kern::ExitCode code, std::string_view message) {
 } // namespace
 
 int main(int argc, char** argv) {
+  kern::hold_standard_files();
   kern::install_signal_handlers();
   try {
     return dispatch({argv + (argc > 0 ? 1 : 0), argv + argc});
   } catch (const kern::ClosedOutput&) {
-    return 0; // the reader has what it wanted
+    return kern::interrupted() ? static_cast<int>(kern::interruption_code()) : 0; // the reader has what it wanted
   } catch (const kern::Error& error) {
     return fail(error.code(), kern::escape_controls(error.what()));
   } catch (const std::bad_alloc&) {

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "cli/output.h"
-#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "model/error.h"
 
@@ -27,7 +26,7 @@ constexpr int silence_ms = 2000;
 void wait_for_input(int file, bool quiet) {
   pollfd waiting{file, POLLIN, 0};
   const bool silent = ::poll(&waiting, 1, silence_ms) == 0;
-  if (silent && !quiet && !interrupted())
+  if (silent && !quiet)
     write_notice("kern: waiting for standard input, a pipe that says nothing; --no-stdin ignores it\n");
 }
 
@@ -36,9 +35,7 @@ std::string read_all(int file, const std::string& name, bool is_stdin, bool quie
   std::string text;
   std::string part(1 << 16, '\0');
   for (;;) {
-    // Also before reading: the signal may have come while waiting above.
-    const ssize_t count = interrupted() ? 0 : ::read(file, part.data(), part.size());
-    if (interrupted()) throw Error(ExitCode::interrupted, "interrupted while reading the prompt");
+    const ssize_t count = ::read(file, part.data(), part.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(fmt::format("{}: cannot be read: {}", name, std::strerror(errno)));
     if (count == 0) return text;
@@ -49,8 +46,11 @@ std::string read_all(int file, const std::string& name, bool is_stdin, bool quie
   }
 }
 
-/// False where there is no standard input at all.
-bool stdin_is_open() { return ::fcntl(STDIN_FILENO, F_GETFD) != -1; }
+/// False where there is no standard input at all: what was closed before the start can't be read.
+bool stdin_is_open() {
+  const int flags = ::fcntl(STDIN_FILENO, F_GETFL);
+  return flags != -1 && (flags & O_ACCMODE) != O_WRONLY;
+}
 
 } // namespace
 

@@ -9,7 +9,7 @@ namespace kern {
 
 /// The prompt. With both an argument and piped input, the input follows after a blank line. Waiting on a silent pipe is
 /// said on standard error after two seconds, unless `quiet`. Throws Error(usage) where there is none, where it was
-/// given twice, or where a file can't be read; Error(interrupted) on Ctrl-C.
+/// given twice, or where a file can't be read.
 std::string read_prompt(const PromptFlags& flags, bool quiet);
 
 /// All of a file, or of standard input for "-". Throws as above.

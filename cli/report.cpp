@@ -6,6 +6,7 @@
 
 #include "cli/model_file.h"
 #include "cli/output.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 
 namespace kern {
@@ -52,7 +53,7 @@ std::string explain(const RunReport& report) {
   case EndReason::context:
     return fmt::format("CUT: the context of {} tokens is full; raise it with -c", report.context);
   case EndReason::time: return "CUT: the time limit was reached; raise it with --max-time";
-  case EndReason::interrupted: return "interrupted";
+  case EndReason::interrupted: return interruption_name();
   case EndReason::closed: return "nobody reads the output";
   }
   return "";
@@ -64,7 +65,7 @@ ExitCode exit_code(EndReason reason) {
   switch (reason) {
   case EndReason::context:
   case EndReason::time: return ExitCode::cut;
-  case EndReason::interrupted: return ExitCode::interrupted;
+  case EndReason::interrupted: return interruption_code();
   default: return ExitCode::ok;
   }
 }

@@ -176,6 +176,7 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   Session session = make_session(model, options);
   Sampler sampler(sampling, static_cast<std::size_t>(loaded.spec.vocab_size));
 
+  const GentleEnd gentle_end; // until here there was nothing to write
   RunReport report;
   report.load_seconds = seconds_since(begin);
   const bool at_start = loaded.tokenizer->restarts_text(tokens.back());

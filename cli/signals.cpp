@@ -5,33 +5,62 @@
 
 #include <unistd.h>
 
-#include "model/error.h"
-
 namespace kern {
 
 namespace {
 
-std::atomic<bool> interrupt_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
+std::atomic<int> first_signal{0};
+std::atomic<bool> gentle{false};
+std::atomic<bool> bar_drawn{false};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
-extern "C" void on_interrupt(int) {
-  if (interrupt_requested.exchange(true)) ::_exit(static_cast<int>(ExitCode::interrupted));
+constexpr int exit_status(int signal) { return 128 + signal; }
+static_assert(exit_status(SIGINT) == static_cast<int>(ExitCode::interrupted));
+static_assert(exit_status(SIGTERM) == static_cast<int>(ExitCode::terminated));
+static_assert(exit_status(SIGHUP) == static_cast<int>(ExitCode::hung_up));
+
+extern "C" void on_request(int signal) {
+  int none = 0;
+  const bool first = first_signal.compare_exchange_strong(none, signal);
+  if (gentle.load() && (first || signal != SIGINT)) return;
+  if (bar_drawn.load()) {
+    const ssize_t ignored = ::write(STDERR_FILENO, "\r\x1b[J", 4);
+    static_cast<void>(ignored);
+  }
+  ::_exit(exit_status(signal));
 }
 
 } // namespace
 
 void install_signal_handlers() {
   struct sigaction action {};
-  action.sa_handler = on_interrupt; // without SA_RESTART: a read of standard input ends too
+  action.sa_handler = on_request; // without SA_RESTART: reads and writes that wait return
   ::sigemptyset(&action.sa_mask);
-  // A parent that ignores it (nohup, a shell's background job) has its reasons.
-  struct sigaction before {};
-  if (::sigaction(SIGINT, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) ::sigaction(SIGINT, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
+      ::sigaction(signal, &action, nullptr);
+  }
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
-  ::sigaction(SIGPIPE, &ignore, nullptr);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) ::sigaction(signal, &ignore, nullptr);
 }
 
-bool interrupted() { return interrupt_requested.load(); }
+void set_bar_drawn(bool drawn) { bar_drawn = drawn; }
+
+bool interrupted() { return first_signal.load() != 0; }
+
+ExitCode interruption_code() { return static_cast<ExitCode>(exit_status(first_signal.load())); }
+
+std::string interruption_name() {
+  switch (first_signal.load()) {
+  case SIGTERM: return "interrupted by SIGTERM";
+  case SIGHUP: return "interrupted by SIGHUP";
+  default: return "interrupted";
+  }
+}
+
+GentleEnd::GentleEnd() { gentle = true; }
+GentleEnd::~GentleEnd() { gentle = false; }
 
 } // namespace kern

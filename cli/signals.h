@@ -1,14 +1,37 @@
-// Ctrl-C and closed pipes.
+// What asks kern to end: Ctrl-C, SIGTERM, a terminal that goes away.
 #pragma once
+
+#include <string>
+
+#include "model/error.h"
 
 namespace kern {
 
-/// SIGINT asks the token loop to stop; a second one ends the process at once with code 130; where the
-/// parent ignores SIGINT, so do we. SIGPIPE is ignored, so that
-/// writing to a closed pipe is an error code instead.
+/// SIGINT, SIGTERM and SIGHUP end the process at once and quietly with 128 + their number, except where a GentleEnd
+/// lives. One that the parent ignores (nohup, a background job) stays ignored. SIGPIPE and SIGXFSZ are ignored, so that
+/// a write to a closed pipe or past the limit of a file's size is an error code instead.
 void install_signal_handlers();
 
-/// Whether SIGINT came.
+/// While this lives, such a signal asks for an end instead of making it, so that what came so far is written and
+/// reported. A second SIGINT still ends the process at once; the other two count once, since `timeout` and shells send
+/// them to a process and again to its group.
+class GentleEnd {
+public:
+  GentleEnd();
+  ~GentleEnd();
+  GentleEnd(const GentleEnd&) = delete;
+  GentleEnd& operator=(const GentleEnd&) = delete;
+};
+
+/// Whether a progress bar stands on standard error: an end at once erases it.
+void set_bar_drawn(bool drawn);
+
+/// Whether such a signal came.
 bool interrupted();
+
+/// The first that came, as shells count: 128 + its number.
+ExitCode interruption_code();
+/// "interrupted", or "interrupted by SIGTERM" where it wasn't Ctrl-C.
+std::string interruption_name();
 
 } // namespace kern

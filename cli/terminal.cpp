@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/signals.h"
 #include "tokenizer/unicode.h"
 
 namespace kern {
@@ -63,20 +64,27 @@ void ProgressBar::update(std::size_t done, std::size_t total) {
   const double share = static_cast<double>(done) / static_cast<double>(total);
   const double left = done ? elapsed / share - elapsed : 0.0;
   const std::string text = fmt::format(" {} / {} {}, {:.0f} s left", done, total, unit_, left);
-  const int room = terminal_width() - static_cast<int>(label_.size() + text.size()) - 4;
+  const int columns = terminal_width() - 1; // the last one stays free: some terminals wrap as soon as it is filled
+  const int room = columns - static_cast<int>(label_.size() + text.size()) - 3;
   const int width = std::clamp(room, 0, 40);
   const int filled = static_cast<int>(share * width);
-  std::string line = "\r" + label_ + " ";
+  std::string line = label_ + " ";
   if (width >= 5)
     line += "[" + std::string(static_cast<std::size_t>(filled), '#') +
             std::string(static_cast<std::size_t>(width - filled), '.') + "]";
-  write_notice(line + text + "\x1b[K");
+  line += text;
+  line.resize(std::min(line.size(), static_cast<std::size_t>(std::max(columns, 0))));
+  // The cursor waits at the beginning. A terminal that becomes narrower breaks the line into several, but keeps the
+  // cursor there, and what is below is erased with the next update.
+  write_notice("\r" + line + "\x1b[J\r");
   drawn_ = true;
+  set_bar_drawn(true);
 }
 
 void ProgressBar::clear() {
-  if (drawn_) write_notice("\r\x1b[K");
+  if (drawn_) write_notice("\r\x1b[J");
   drawn_ = false;
+  set_bar_drawn(false);
 }
 
 } // namespace kern

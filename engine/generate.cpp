@@ -29,14 +29,15 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-void check_logits(std::span<const float> logits, int position) {
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    if (!std::isfinite(logits[i]))
-      throw Error(
-          ExitCode::model,
-          fmt::format(
-              "the logit of token {} at position {} is {}, expected a finite number; the model's weights are damaged",
-              i, position, logits[i]));
+void check_logits(const Session& session) {
+  const std::span<const float> logits = session.logits();
+  const auto wrong = std::ranges::find_if(logits, [](float logit) { return !std::isfinite(logit); });
+  if (wrong == logits.end()) return;
+  throw Error(
+      ExitCode::model,
+      fmt::format("{}: after token {} at position {}, the logit of token {} is {}, expected a finite number: {}",
+                  session.model().file_name(), session.tokens().back(), session.position() - 1, wrong - logits.begin(),
+                  *wrong, session.model().explain_non_finite()));
 }
 
 /// What ends the loop before another token is drawn.
@@ -77,7 +78,7 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
       result.reason = *reason;
       break;
     }
-    check_logits(session.logits(), session.position());
+    check_logits(session);
     const std::int32_t token =
         sampler.sample(session.logits(), session.tokens(), static_cast<std::uint64_t>(session.position()));
     const Clock::time_point now = Clock::now();

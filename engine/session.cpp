@@ -43,8 +43,8 @@ SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, st
 }
 
 Session::Session(const Model& model, const SessionOptions& options)
-    : options_(options), state_(model, state_options(options)), forward_(model, state_, forward_limits(options)),
-      logits_(static_cast<std::size_t>(model.spec().vocab_size)) {
+    : model_(model), options_(options), state_(model, state_options(options)),
+      forward_(model, state_, forward_limits(options)), logits_(static_cast<std::size_t>(model.spec().vocab_size)) {
   tokens_.reserve(static_cast<std::size_t>(options.context));
   batch_.reserve(static_cast<std::size_t>(options.step_tokens));
 }

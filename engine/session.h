@@ -29,7 +29,7 @@ struct SessionMemory {
 SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
                            const SessionOptions& options);
 
-/// One sequence. All memory is taken at construction.
+/// One sequence. All memory is taken at construction. The model must outlive it.
 class Session {
 public:
   Session(const Model& model, const SessionOptions& options);
@@ -50,6 +50,7 @@ public:
   std::span<const float> logits() const { return logits_; }
   /// All tokens so far.
   const std::vector<std::int32_t>& tokens() const { return tokens_; }
+  const Model& model() const { return model_; }
   int position() const { return static_cast<int>(tokens_.size()); }
   int context() const { return options_.context; }
   int room() const { return options_.context - position(); }
@@ -60,6 +61,7 @@ private:
   std::size_t next_step(std::size_t done, double seconds, bool watched) const;
   void step(std::span<const std::int32_t> tokens, bool wants_logits);
 
+  const Model& model_;
   SessionOptions options_;
   State state_;
   Forward forward_;

@@ -16,17 +16,28 @@ enum class ExitCode : int {
   memory = 6,        // out of memory
   constraint = 7,    // constrained output could not be completed
   output = 8,        // output could not be written
+  hung_up = 129,     // SIGHUP: the terminal went away
   interrupted = 130, // Ctrl-C
+  terminated = 143,  // SIGTERM
 };
 
 /// A condition the user can do something about. `what()` is one line that names the file, the key or offset,
 /// what was found, what was expected and the remedy. Caught once, in main.cpp.
 class Error : public std::runtime_error {
 public:
-  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// A line break in the message, which may come from a file, becomes "\\n".
+  Error(ExitCode code, const std::string& message) : std::runtime_error(one_line(message)), code_(code) {}
   ExitCode code() const { return code_; }
 
 private:
+  static std::string one_line(const std::string& message) {
+    std::string line;
+    for (const char c : message)
+      if (c == '\n') line += "\\n";
+      else line += c;
+    return line;
+  }
+
   ExitCode code_;
 };
 

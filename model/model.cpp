@@ -4,6 +4,7 @@
 
 #include "model/architectures/registry.h"
 #include "model/error.h"
+#include "model/finite.h"
 
 namespace kern {
 
@@ -24,21 +25,21 @@ void check_frequencies(const Gguf& gguf, const std::vector<double>& frequencies)
 } // namespace
 
 Model::Model(const Gguf& gguf, std::vector<Backend*> backends, Placement placement)
-    : spec_(read_spec(gguf)), backends_(std::move(backends)), placement_(std::move(placement)) {
-  bind(gguf);
+    : gguf_(&gguf), spec_(read_spec(gguf)), backends_(std::move(backends)), placement_(std::move(placement)) {
+  bind();
 }
 
-Model::Model(const Gguf& gguf, Backend& backend) : spec_(read_spec(gguf)), backends_{&backend} {
+Model::Model(const Gguf& gguf, Backend& backend) : gguf_(&gguf), spec_(read_spec(gguf)), backends_{&backend} {
   placement_ = Placement::all_on(0, spec_.layers.size());
-  bind(gguf);
+  bind();
 }
 
-void Model::bind(const Gguf& gguf) {
-  weights_ = bind_weights(gguf, spec_, backends_, placement_);
+void Model::bind() {
+  weights_ = bind_weights(*gguf_, spec_, backends_, placement_);
   for (std::size_t i = 0; i < spec_.ropes.size(); ++i) {
     const RopeSpec& spec = spec_.ropes[i];
     const std::vector<double> frequencies = rope_frequencies(spec, weights_.rope_factors[i]);
-    check_frequencies(gguf, frequencies);
+    check_frequencies(*gguf_, frequencies);
     ropes_.emplace_back();
     for (Backend* backend : backends_) {
       auto buffer = backend->allocate(frequencies.size() * sizeof(double));
@@ -48,6 +49,11 @@ void Model::bind(const Gguf& gguf) {
       frequencies_.push_back(std::move(buffer));
     }
   }
+}
+
+std::string Model::explain_non_finite() const {
+  if (const auto found = find_non_finite(*gguf_)) return *found + "; the file is damaged, fetch or convert it again";
+  return "all weights are finite, but too large for each other, and a sum overflowed; fetch or convert the file again";
 }
 
 } // namespace kern

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -24,14 +25,19 @@ public:
   const Placement& placement() const { return placement_; }
   std::span<Backend* const> backends() const { return backends_; }
   Backend& backend(int device) const { return *backends_[static_cast<std::size_t>(device)]; }
+  /// What is wrong with the weights of a model whose results aren't finite numbers, as part of a message: reads them
+  /// all.
+  std::string explain_non_finite() const;
+  const std::string& file_name() const { return gguf_->name(); }
   /// Rotation `index` of the spec with its frequencies in the memory of a backend.
   Rope rope(int index, int device) const {
     return ropes_[static_cast<std::size_t>(index)][static_cast<std::size_t>(device)];
   }
 
 private:
-  void bind(const Gguf& gguf);
+  void bind();
 
+  const Gguf* gguf_; // for messages
   ModelSpec spec_;
   std::vector<Backend*> backends_;
   Placement placement_;

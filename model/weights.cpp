@@ -1,11 +1,13 @@
 #include "model/weights.h"
 
+#include <cmath>
 #include <cstring>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "model/error.h"
+#include "model/finite.h"
 
 namespace kern {
 
@@ -15,24 +17,31 @@ namespace {
 class Visitor {
 public:
   virtual ~Visitor() = default;
-  virtual WeightPtr take(int device, const WeightSource& source, WeightUse use) = 0;
+  virtual WeightPtr take(int device, const TensorInfo& tensor, const WeightSource& source, WeightUse use) = 0;
 };
 
 class Binder final : public Visitor {
 public:
-  explicit Binder(std::span<Backend* const> backends) : backends_(backends) {}
-  WeightPtr take(int device, const WeightSource& source, WeightUse use) override {
+  Binder(const Gguf& gguf, std::span<Backend* const> backends) : gguf_(gguf), backends_(backends) {}
+  WeightPtr take(int device, const TensorInfo& tensor, const WeightSource& source, WeightUse use) override {
+    // Vectors are small and looked through here; matrices only once a result isn't finite.
+    if (use == WeightUse::vector)
+      if (const auto found = find_non_finite(tensor))
+        throw Error(ExitCode::model, fmt::format("{}: {}, expected finite numbers; the file is damaged, fetch or "
+                                                 "convert it again",
+                                                 gguf_.name(), *found));
     return backends_[static_cast<std::size_t>(device)]->bind(source, use);
   }
 
 private:
+  const Gguf& gguf_;
   std::span<Backend* const> backends_;
 };
 
 class Planner final : public Visitor {
 public:
   explicit Planner(std::span<Backend* const> backends) : backends_(backends) {}
-  WeightPtr take(int device, const WeightSource& source, WeightUse use) override {
+  WeightPtr take(int device, const TensorInfo&, const WeightSource& source, WeightUse use) override {
     const MemoryUse use_bytes = backends_[static_cast<std::size_t>(device)]->weight_memory(source, use);
     (use == WeightUse::table ? memory.table : memory.matrices) += use_bytes;
     return nullptr;
@@ -120,8 +129,8 @@ private:
   WeightPtr matrix(int device, const std::string& name, std::int64_t rows, std::int64_t columns,
                    WeightUse use = WeightUse::matrix) {
     const TensorInfo& tensor = find(name, rows, columns);
-    return visitor_.take(device, WeightSource{tensor.name, tensor.format, rows, columns, tensor.bytes, gguf_.mapped()},
-                         use);
+    return visitor_.take(device, tensor,
+                         WeightSource{tensor.name, tensor.format, rows, columns, tensor.bytes, gguf_.mapped()}, use);
   }
   WeightPtr vector(int device, const std::string& name, std::int64_t size) {
     return matrix(device, name, 1, size, WeightUse::vector);
@@ -134,7 +143,8 @@ private:
     if (tensor.format != Format::f32) fail(name, "found a type other than F32, expected F32; convert the model again");
     std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
     for (const float factor : out)
-      if (!(factor > 0.0f)) fail(name, fmt::format("found a factor {}, expected above 0; the file is damaged", factor));
+      if (!(factor > 0.0f) || std::isinf(factor))
+        fail(name, fmt::format("found a factor {}, expected a finite one above 0; the file is damaged", factor));
     return out;
   }
 
@@ -167,7 +177,7 @@ void announce(const Gguf& gguf, std::span<Backend* const> backends) {
 Weights bind_weights(const Gguf& gguf, const ModelSpec& spec, std::span<Backend* const> backends,
                      const Placement& placement) {
   announce(gguf, backends);
-  Binder binder(backends);
+  Binder binder(gguf, backends);
   return Walk(gguf, spec, placement, binder).run();
 }
 

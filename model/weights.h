@@ -58,7 +58,7 @@ struct Weights {
 };
 
 /// Binds every tensor the spec asks for. Throws Error(model) naming the tensor that is missing, has another shape,
-/// holds factors that aren't usable, or isn't part of such a model.
+/// holds vectors or factors that aren't usable, or isn't part of such a model.
 Weights bind_weights(const Gguf& gguf, const ModelSpec& spec, std::span<Backend* const> backends,
                      const Placement& placement);
 

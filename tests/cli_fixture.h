@@ -65,11 +65,20 @@ inline nlohmann::json answer_json(const std::string& model, Words arguments, con
   return nlohmann::json::parse(answer(model, std::move(arguments), options).out);
 }
 
-inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
-/// Whether text is one line of an error message.
-inline bool is_one_line(std::string_view text) {
-  return text.starts_with("kern: ") && std::ranges::count(text, '\n') == 1 && text.ends_with('\n');
+/// Goes on until somebody stops it.
+inline ChainModel endless(const Words& pieces = {"round ", "and "}) {
+  ChainModel model = answer_model(pieces, Spelling::byte_level, AnswerEnd::again);
+  model.context_length = 1 << 20;
+  return model;
 }
+
+inline Words run_endless(const std::string& model, const Words& extra = {}) {
+  Words arguments{"run", "-m", model, "-c", "400000"};
+  arguments.insert(arguments.end(), extra.begin(), extra.end());
+  arguments.push_back("hi");
+  return arguments;
+}
+
+inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 } // namespace kern::test

@@ -1,6 +1,4 @@
-// How kern ends: exit codes, signals, readers that go away.
-#include <csignal>
-
+// How kern ends: exit codes and the lines that go with them.
 #include <doctest/doctest.h>
 
 #include "tests/cli_fixture.h"
@@ -9,23 +7,6 @@ namespace kern::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Goes on until somebody stops it.
-ChainModel endless(const Words& pieces = {"round ", "and "}) {
-  ChainModel model = answer_model(pieces, Spelling::byte_level, AnswerEnd::again);
-  model.context_length = 1 << 20;
-  return model;
-}
-
-const Words endless_flags = {"-c", "400000"};
-
-Words run_endless(const std::string& model, const Words& extra = {}) {
-  Words arguments{"run", "-m", model};
-  arguments.insert(arguments.end(), endless_flags.begin(), endless_flags.end());
-  arguments.insert(arguments.end(), extra.begin(), extra.end());
-  arguments.push_back("hi");
-  return arguments;
-}
 
 TEST_CASE("a command line that makes no sense ends with 2 and one line that names the trouble") {
   const Models models;
@@ -89,6 +70,12 @@ TEST_CASE("an argument with control characters can't drive the terminal from an 
   CHECK(result.code == 2);
   CHECK_FALSE(contains(result.err, "\x1b"));
   CHECK_FALSE(contains(kern({"run", "-m", "no\x1b[31msuch", "hi"}).err, "\x1b"));
+  // Nor make two lines of it.
+  for (const Words& arguments : std::vector<Words>{{"run", "-m", "no\nsuch", "hi"}, {"no\nsuch"}}) {
+    const auto broken = kern(arguments);
+    CHECK(is_one_line(broken.err));
+    CHECK(contains(broken.err, "no\\nsuch"));
+  }
 }
 
 TEST_CASE("a prompt that doesn't fit is refused with both counts, before any work") {
@@ -174,73 +161,6 @@ TEST_CASE("a standard error that can't be written changes nothing") {
   }
 }
 
-TEST_CASE("a reader that goes away ends kern quietly") {
-  const Models models;
-  const std::string model = models.add(endless());
-  ProcessOptions options;
-  options.close_after = 20;
-  const auto result = kern(run_endless(model), options);
-  CHECK_FALSE(result.timed_out);
-  CHECK(result.code == 0);
-  CHECK(result.out == "round and round and ");
-  CHECK(result.err.empty());
-}
-
-TEST_CASE("Ctrl-C prints what came, then the report") {
-  const Models models;
-  const std::string model = models.add(endless());
-  Process process(KERN_EXECUTABLE, run_endless(model));
-  CHECK(process.read_until([](const ProcessResult& so_far) { return so_far.out.size() > 100; }));
-  process.send(SIGINT);
-  const auto result = process.finish();
-  CHECK(result.code == 130);
-  CHECK(result.out.starts_with("round and round and "));
-  CHECK(result.out.ends_with(" \n"));
-  CHECK(contains(result.err, "interrupted"));
-  CHECK(contains(result.err, "answer "));
-}
-
-TEST_CASE("Ctrl-C with --json prints a whole report") {
-  const Models models;
-  const std::string model = models.add(endless());
-  Process process(KERN_EXECUTABLE, run_endless(model, {"--json"}));
-  process.still_runs_after(1s);
-  process.send(SIGINT);
-  const auto result = process.finish();
-  CHECK(result.code == 130);
-  const auto report = nlohmann::json::parse(result.out);
-  CHECK(report["exit_code"] == 130);
-  CHECK(report["reason"] == "interrupted");
-}
-
-TEST_CASE("Ctrl-C during a long prompt ends it") {
-  const Models models;
-  const std::string model = models.add(endless());
-  ProcessOptions options;
-  options.input = Input::bytes;
-  options.bytes = std::string(300000, 'a');
-  Process process(KERN_EXECUTABLE, {"run", "-m", model, "-c", "400000", "-t", "1"}, options);
-  process.still_runs_after(1s);
-  process.send(SIGINT);
-  const auto result = process.finish();
-  CHECK(result.code == 130);
-  CHECK(result.out.empty());
-}
-
-TEST_CASE("a second Ctrl-C ends kern at once") {
-  const Models models;
-  // Nobody reads: kern soon waits in a write, where the first Ctrl-C can't reach it.
-  const std::string model = models.add(endless({std::string(10000, '.')}));
-  ProcessOptions options;
-  options.out = Output::unread;
-  Process process(KERN_EXECUTABLE, run_endless(model), options);
-  CHECK(process.still_runs_after(2s));
-  process.send(SIGINT);
-  CHECK(process.still_runs_after(500ms));
-  process.send(SIGINT);
-  CHECK(process.finish().code == 130);
-}
-
 TEST_CASE("control characters are escaped for a terminal, and pass through a pipe") {
   const Models models;
   const std::string model = models.add(answer_model({"\x1b", "[31m", "red", "\a\x7f", "\t.", "\n", "\xC2\x9B", "2J"}));
@@ -272,27 +192,6 @@ TEST_CASE("a model's name can't drive the terminal") {
   const std::string info = kern({"info", path}, options).out;
   CHECK(contains(info, "a\\x1b[2Jb"));
   CHECK_FALSE(contains(info, "\x1b"));
-}
-
-TEST_CASE("progress is drawn on a terminal only") {
-  const Models models;
-  const std::string model = models.add(endless());
-  ProcessOptions options;
-  options.input = Input::bytes;
-  options.bytes = std::string(300000, 'a');
-  const Words arguments{"run", "-m", model, "-c", "400000", "-t", "1", "--max-time", "3"};
-  const auto piped = kern(arguments, options);
-  CHECK(piped.code == 5);
-  CHECK_FALSE(contains(piped.err, "\x1b"));
-  CHECK_FALSE(contains(piped.err, "\r"));
-  options.err = Output::terminal;
-  const auto seen = kern(arguments, options);
-  CHECK(seen.code == 5);
-  CHECK(contains(seen.err, "\rprompt ["));
-  CHECK(contains(seen.err, "\r\x1b[K")); // and removed before the report
-  Words quiet = arguments;
-  quiet.push_back("-q");
-  CHECK(kern(quiet, options).err.empty());
 }
 
 } // namespace

@@ -6,9 +6,9 @@
 
 #include "engine/session.h"
 #include "model/error.h"
+#include "tests/cli_fixture.h"
+#include "tests/damage.h"
 #include "tests/kernel_helpers.h"
-#include "tests/random_blocks.h"
-#include "tests/random_model.h"
 #include "tokenizer/tokenizer.h"
 
 namespace kern {
@@ -42,20 +42,6 @@ Outcome load_and_run(const Bytes& file, CpuBackend& backend) {
   }
 }
 
-/// One way of damaging: mostly in the header, where every byte means something.
-Bytes damage(const Bytes& original, std::size_t header, test::RandomBits& random) {
-  Bytes bytes = original;
-  const std::size_t place = random() % (random() % 8 == 0 ? bytes.size() : header);
-  const auto at = bytes.begin() + static_cast<std::ptrdiff_t>(place);
-  switch (random() % 4) {
-  case 0: bytes.resize(place); break;
-  case 1: *at = static_cast<std::byte>(random()); break;
-  case 2: *at ^= static_cast<std::byte>(1u << (random() % 8)); break;
-  default: bytes.insert(at, 1 + random() % 9, static_cast<std::byte>(random())); break;
-  }
-  return bytes;
-}
-
 } // namespace
 
 TEST_CASE("files of every format, cut, flipped and stretched, are refused in one line or run") {
@@ -64,20 +50,28 @@ TEST_CASE("files of every format, cut, flipped and stretched, are refused in one
   int ran = 0;
   for_each_format([&]<class Traits>(Traits) {
     CAPTURE(Traits::name);
-    test::RandomModel random_model;
-    random_model.shape = test::find_shape("tiny");
-    random_model.shape.layers = 1;
-    random_model.shape.hidden_dim = 256;
-    random_model.format = random_model.output_format = Traits::id;
-    const Bytes original = test::random_model_bytes(random_model);
+    const Bytes original = test::small_model(Traits::id);
     CHECK(load_and_run(original, backend) == Outcome::ran);
     const std::size_t header = Gguf::parse(original, "whole").tensors()[0].offset;
     test::RandomBits random(static_cast<std::uint64_t>(Traits::id));
-    for (int i = 0; i < 150; ++i)
-      (load_and_run(damage(original, header, random), backend) == Outcome::ran ? ran : refused) += 1;
+    for (int i = 0; i < 150; ++i) {
+      const Bytes file = test::damage(original, header, test::all_damages[random() % 3], random);
+      (load_and_run(file, backend) == Outcome::ran ? ran : refused) += 1;
+    }
   });
   CHECK(refused > 1000);
   CHECK(ran > 100); // flips in texts of the vocabulary and in weights
+}
+
+TEST_CASE("a kern that is given a damaged file ends as designed") {
+  test::DamageRuns runs;
+  runs.executable = KERN_EXECUTABLE;
+  runs.limits_memory = !test::sanitized;
+  const test::DamageTable table = test::run_damaged_files(runs);
+  for (const std::string& fault : table.faults) FAIL_CHECK(fault);
+  std::size_t refused = 0;
+  for (const auto& row : table.codes) refused += row.contains(3) ? row.at(3) : 0;
+  CHECK(refused > 30);
 }
 
 } // namespace kern

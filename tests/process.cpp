@@ -140,6 +140,7 @@ void Process::start(const std::string& executable, const std::vector<std::string
     take_place(in, STDIN_FILENO);
     take_place(out, STDOUT_FILENO);
     take_place(err, STDERR_FILENO);
+    if (options_.leads_session && ::setsid() >= 0) ::ioctl(STDOUT_FILENO, TIOCSCTTY, 0);
     if (options_.address_space != 0) {
       const rlimit limit{options_.address_space, options_.address_space};
       ::setrlimit(RLIMIT_AS, &limit);
@@ -221,6 +222,16 @@ bool Process::still_runs_after(std::chrono::milliseconds time) {
 void Process::send(int signal) const {
   if (!ended_) ::kill(pid_, signal);
 }
+
+void Process::resize_terminal(int columns) const {
+  winsize size{};
+  size.ws_row = 24;
+  size.ws_col = static_cast<unsigned short>(columns);
+  if (::ioctl(err_.file, TIOCSWINSZ, &size) != 0) fail("no terminal to resize");
+  send(SIGWINCH);
+}
+
+void Process::hang_up() { close_file(out_.file); }
 
 ProcessResult Process::finish() {
   while (!reap(false))

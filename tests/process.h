@@ -1,12 +1,14 @@
 // Running an executable as a shell would, with every byte of what it says.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +39,8 @@ struct ProcessOptions {
   std::optional<std::size_t> close_after;
   /// Added to this process's environment, from which KERN_* is taken out.
   std::vector<std::pair<std::string, std::string>> environment;
+  /// It leads a session of its own, whose terminal is standard output: a hang-up reaches it as SIGHUP.
+  bool leads_session = false;
   /// RLIMIT_AS in bytes; 0: none.
   std::size_t address_space = 0;
   std::chrono::seconds limit{60}; // then the process is killed
@@ -66,6 +70,12 @@ public:
   /// Lets time go by while collecting output. Returns whether the process still runs after it.
   bool still_runs_after(std::chrono::milliseconds time);
   void send(int signal) const;
+  /// Changes the width of the terminal on standard error, and says so with SIGWINCH.
+  void resize_terminal(int columns) const;
+  /// The terminal of standard output goes away.
+  void hang_up();
+  int id() const { return pid_; }
+  const ProcessResult& so_far() const { return result_; }
   /// Collects the rest and waits for the end.
   ProcessResult finish();
 
@@ -100,5 +110,10 @@ private:
 /// Runs to the end.
 ProcessResult run_process(const std::string& executable, const std::vector<std::string>& arguments,
                           const ProcessOptions& options = {});
+
+/// Whether text is one line of an error message.
+inline bool is_one_line(std::string_view text) {
+  return text.starts_with("kern: ") && std::ranges::count(text, '\n') == 1 && text.ends_with('\n');
+}
 
 } // namespace kern::test
