@@ -17,6 +17,8 @@ namespace kern {
 namespace {
 #include "kernels/cpu/bodies/lanes.inl"
 
+#include "kernels/cpu/bodies/lane_math.inl"
+
 #include "kernels/cpu/bodies/elementwise.inl"
 
 #include "kernels/cpu/bodies/panel_codecs.inl"

@@ -58,32 +58,37 @@ AccumulateRows accumulate_rows_for(int queries) {
   return chosen;
 }
 
-/// Reduces 64 dot products, times `scale`, of slots [begin, end) against their own maximum; the others become weight 0.
+/// Reduces 64 dot products, times `scale`, of slots [begin, end) against their own maximum; the others, which may be
+/// anything, become weight 0. Masks, not shorter loops, so that lanes stay full.
 KERN_INLINE void chunk_weights(float* scores, float scale, int begin, int end, float* maximum, float* sum) {
-  const float lowest = bits_float(0xFF800000u); // minus infinity
-  float top[lanes];
-  for (int i = 0; i < lanes; ++i) top[i] = lowest;
-  // What isn't seen may be anything; masks, not shorter loops, so that lanes stay full.
-  std::int32_t seen[page_positions];
-  for (int j = 0; j < page_positions; ++j) seen[j] = (j >= begin) & (j < end) ? -1 : 0;
-  for (int j = 0; j < page_positions; j += lanes)
-    for (int i = 0; i < lanes; ++i) {
-      const float score = scores[j + i] * scale;
-      scores[j + i] = score;
-      const float candidate = seen[j + i] ? score : lowest;
-      top[i] = candidate > top[i] ? candidate : top[i];
-    }
+  constexpr int vectors = page_positions / lane_count;
+  const Floats lowest = bits_to_floats(every_lane(0xFF800000u)); // minus infinity
+  Ints slot;
+  for (int i = 0; i < lane_count; ++i) slot[i] = i;
+  Floats score[vectors];
+  Ints seen[vectors];
+  Floats tops = lowest;
+  unroll<vectors>([&](auto v) __attribute__((always_inline)) {
+    seen[v] = (slot + v * lane_count >= begin) & (slot + v * lane_count < end);
+    score[v] = load_vector<Floats>(scores + v * lane_count) * scale;
+    const Floats candidate = seen[v] ? score[v] : lowest;
+    tops = candidate > tops ? candidate : tops;
+  });
+  float top[lane_count];
+  store_vector(top, tops);
   float m = top[0];
-  for (int i = 1; i < lanes; ++i) m = top[i] > m ? top[i] : m;
-  for (int j = 0; j < page_positions; ++j) {
-    const float weight = exp_f32(scores[j] - m);
-    scores[j] = seen[j] ? weight : 0.0f;
-  }
-  float lane[lanes] = {};
-  for (int j = 0; j < page_positions; j += lanes)
-    for (int i = 0; i < lanes; ++i) lane[i] += scores[j + i];
+  for (int i = 1; i < lane_count; ++i) m = top[i] > m ? top[i] : m;
+  Floats lane[lanes / lane_count] = {};
+  unroll<vectors>([&](auto v) __attribute__((always_inline)) {
+    const Floats weight = seen[v] ? exp_lanes(score[v] - m) : Floats{};
+    store_vector(scores + v * lane_count, weight);
+    lane[v % (lanes / lane_count)] += weight;
+  });
+  float sums[lanes];
+  unroll<lanes / lane_count>([&](auto i)
+                                 __attribute__((always_inline)) { store_vector(sums + i * lane_count, lane[i]); });
   *maximum = m;
-  *sum = tree_sum(lane);
+  *sum = tree_sum(sums);
 }
 
 /// Running maximum, denominator and weighted values of one query.

@@ -29,10 +29,6 @@ void rms_norm(const float* x, const float* weight, float epsilon, int columns, f
   for (int i = 0; i < columns; ++i) out[i] = x[i] * scale * weight[i];
 }
 
-void activate_silu(const float* up, float* gate, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) gate[i] = silu_f32(gate[i]) * up[i];
-}
-
 void rotate_heads(RopePairs pairs, int dims, const float* table, int heads, int head_dim, float* x) {
   const int half = dims / 2;
   const float* cosine = table;

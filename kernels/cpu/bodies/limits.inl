@@ -1,21 +1,30 @@
 // What the instruction set can do at most: loops of independent operations on registers, for benchmarks.
 
+/// Keeps the compiler from knowing what is in a register, or that nobody wants it.
+template <class Vector> KERN_INLINE void opaque(Vector& value) {
+#if defined(__aarch64__)
+  asm volatile("" : "+w"(value));
+#else
+  asm volatile("" : "+x"(value));
+#endif
+}
+
 /// Multiply-adds of int8 codes done.
 std::int64_t saturate_int8(std::int64_t rounds) {
   constexpr int chains = lane_count == 16 ? 20 : 10;
   Ints sum[chains];
   unroll<chains>([&](auto c) __attribute__((always_inline)) {
     sum[c] = Ints{};
-    asm volatile("" : "+x"(sum[c])); // not the same to the compiler
+    opaque(sum[c]); // not the same to the compiler
   });
   Words codes = every_lane(0x01020301u);
   for (std::int64_t i = 0; i < rounds; ++i) {
     unroll<chains>([&](auto c) __attribute__((always_inline)) {
       sum[c] = dot_bytes<15>(sum[c], codes, 0x01FF0201);
-      asm volatile("" : "+x"(codes)); // each product is worked out anew
+      opaque(codes); // each product is worked out anew
     });
   }
-  unroll<chains>([&](auto c) __attribute__((always_inline)) { asm volatile("" : : "x"(sum[c])); });
+  unroll<chains>([&](auto c) __attribute__((always_inline)) { opaque(sum[c]); });
   return rounds * chains * lane_count * 4;
 }
 
@@ -25,13 +34,13 @@ std::int64_t saturate_fp32(std::int64_t rounds) {
   Floats sum[chains];
   unroll<chains>([&](auto c) __attribute__((always_inline)) {
     sum[c] = Floats{};
-    asm volatile("" : "+x"(sum[c]));
+    opaque(sum[c]);
   });
   Floats factor = every_lane(0.5f);
   for (std::int64_t i = 0; i < rounds; ++i) {
     unroll<chains>([&](auto c) __attribute__((always_inline)) { sum[c] = fused_lanes(factor, factor, sum[c]); });
   }
-  unroll<chains>([&](auto c) __attribute__((always_inline)) { asm volatile("" : : "x"(sum[c])); });
+  unroll<chains>([&](auto c) __attribute__((always_inline)) { opaque(sum[c]); });
   return rounds * chains * lane_count;
 }
 
@@ -46,5 +55,5 @@ void read_memory(const std::byte* data, std::size_t bytes, int streams) {
         sum ^= load_vector<Words>(from + i * static_cast<int>(sizeof(Words)));
       });
     }
-  asm volatile("" : : "x"(sum));
+  opaque(sum);
 }

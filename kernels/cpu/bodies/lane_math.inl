@@ -1,0 +1,44 @@
+// Elementary functions on lanes: step by step those of kernels/math.h, so every lane has the same bits as they have.
+
+KERN_INLINE Floats round_lanes(Floats x) {
+  const Floats shift = every_lane(0x1.8p23f);
+  return (x + shift) - shift;
+}
+
+/// e^x, as exp_f32
+KERN_INLINE Floats exp_lanes(Floats x) {
+  const Floats low = every_lane(-87.33654f);
+  const Floats high = every_lane(88.72283f);
+  Floats clamped = x < low ? low : x;
+  clamped = x > high ? high : clamped;
+  const Floats n = round_lanes(clamped * every_lane(0x1.715476p+0f));
+  Floats r = fused_lanes(n, every_lane(-0x1.62e4p-1f), clamped);
+  r = fused_lanes(n, every_lane(-0x1.7f7d1cp-20f), r);
+  Floats p = every_lane(1.0f / 5040.0f);
+  p = fused_lanes(p, r, every_lane(1.0f / 720.0f));
+  p = fused_lanes(p, r, every_lane(1.0f / 120.0f));
+  p = fused_lanes(p, r, every_lane(1.0f / 24.0f));
+  p = fused_lanes(p, r, every_lane(1.0f / 6.0f));
+  p = fused_lanes(p, r, every_lane(0.5f));
+  p = fused_lanes(p, r, every_lane(1.0f));
+  p = fused_lanes(p, r, every_lane(1.0f));
+  const Floats safe = n == n ? n : Floats{};
+  const Ints exponent = __builtin_convertvector(safe, Ints);
+  const Ints half = exponent / 2;
+  const Floats scale_a = reinterpret_cast<Floats>((half + 127) << 23);
+  const Floats scale_b = reinterpret_cast<Floats>((exponent - half + 127) << 23);
+  Floats value = p * scale_a * scale_b;
+  value = x > high ? bits_to_floats(every_lane(0x7F800000u)) : value;
+  return x < low ? Floats{} : value;
+}
+
+/// gate = gate / (1 + e^-gate) * up, as silu_f32
+void activate_silu(const float* up, float* gate, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + lane_count <= count; i += lane_count) {
+    const auto x = load_vector<Floats>(gate + i);
+    const Floats silu = x / (every_lane(1.0f) + exp_lanes(-x));
+    store_vector(gate + i, silu * load_vector<Floats>(up + i));
+  }
+  for (; i < count; ++i) gate[i] = silu_f32(gate[i]) * up[i];
+}
