@@ -91,10 +91,10 @@ inline std::size_t product_scratch_bytes(std::int64_t columns) {
 
 inline std::size_t attention_scratch_floats(int group, int key_dim, int value_dim) {
   const auto padded = [](int dim) { return static_cast<std::size_t>((dim + 15) / 16 * 16); };
-  const auto queries = static_cast<std::size_t>(attention_rows(group) * group + 8); // tiles may be part empty
+  const auto queries = static_cast<std::size_t>(attention_rows(group) * group + 16); // rounded up to lanes and tiles
   const auto chunk = static_cast<std::size_t>(page_positions);
   return chunk * (padded(key_dim) + padded(value_dim)) +
-         queries * (padded(key_dim) + chunk + 2 * padded(value_dim) + 2);
+         queries * (padded(key_dim) + chunk + 2 * padded(value_dim) + 6);
 }
 
 struct CpuKernels {

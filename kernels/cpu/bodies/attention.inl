@@ -74,37 +74,15 @@ KERN_INLINE void chunk_weights(float* scores, float scale, int begin, int end, f
     const Floats candidate = seen[v] ? score[v] : lowest;
     tops = candidate > tops ? candidate : tops;
   });
-  float top[lane_count];
-  store_vector(top, tops);
-  float m = top[0];
-  for (int i = 1; i < lane_count; ++i) m = top[i] > m ? top[i] : m;
+  const float m = largest_of(tops);
   Floats lane[lanes / lane_count] = {};
   unroll<vectors>([&](auto v) __attribute__((always_inline)) {
     const Floats weight = seen[v] ? exp_lanes(score[v] - m) : Floats{};
     store_vector(scores + v * lane_count, weight);
     lane[v % (lanes / lane_count)] += weight;
   });
-  float sums[lanes];
-  unroll<lanes / lane_count>([&](auto i)
-                                 __attribute__((always_inline)) { store_vector(sums + i * lane_count, lane[i]); });
   *maximum = m;
-  *sum = tree_sum(sums);
-}
-
-/// Running maximum, denominator and weighted values of one query.
-struct QueryState {
-  float m;
-  float l;
-};
-
-/// Adds a chunk's (m, l, o) to what came before it.
-KERN_INLINE void merge_chunk(float m, float l, const float* o, int value_dim, QueryState& state, float* total) {
-  const float top = m > state.m ? m : state.m;
-  const float before = exp_f32(state.m - top);
-  const float added = exp_f32(m - top);
-  state.m = top;
-  state.l = fused(state.l, before, l * added);
-  for (int d = 0; d < value_dim; ++d) total[d] = fused(total[d], before, o[d] * added);
+  *sum = tree_of_lanes(lane);
 }
 
 /// First position a query sees.
@@ -113,13 +91,19 @@ KERN_INLINE int first_visible(int position, int window) {
 }
 
 struct AttentionScratch {
-  float* keys;        // [key_dim][64]
-  float* values;      // [64][value_stride]
-  float* queries;     // [tiles][key_dim][6]
-  float* scores;      // [queries][64]
-  float* chunk;       // [6][value_stride]
-  float* totals;      // [queries][value_stride]
-  QueryState* states; // [queries]
+  float* keys;    // [key_dim][64]
+  float* values;  // [64][value_stride]
+  float* queries; // [tiles][key_dim][6]
+  float* scores;  // [queries][64]
+  float* chunk;   // [6][value_stride]
+  float* totals;  // [queries][value_stride]: running weighted values
+  // [queries] each, rounded up to 16
+  float* m;      // running maximum
+  float* l;      // running denominator
+  float* next_m; // of the chunk at hand
+  float* next_l;
+  float* before; // what the running values, and the chunk's, are multiplied by
+  float* added;
 };
 
 /// The queries of a share: query i is head kv_head * group + i % group of row row_begin + i / group.
@@ -141,7 +125,11 @@ struct AttentionWalk {
     scratch.scores = scratch.queries + (queries + query_tile - 1) / query_tile * query_tile * padded(shape.key_dim);
     scratch.chunk = scratch.scores + page_positions * queries;
     scratch.totals = scratch.chunk + query_tile * value_stride;
-    scratch.states = reinterpret_cast<QueryState*>(scratch.totals + queries * value_stride);
+    float* states = scratch.totals + queries * value_stride;
+    for (float** state : {&scratch.m, &scratch.l, &scratch.next_m, &scratch.next_l, &scratch.before, &scratch.added}) {
+      *state = states;
+      states += padded(queries);
+    }
   }
   KERN_INLINE static int padded(int dim) { return (dim + 15) / 16 * 16; }
 
@@ -199,8 +187,8 @@ void chunk_values(const AttentionWalk& walk, int first, int count, int chunk) {
   }
 }
 
-/// All queries against the chunk whose keys and values are at hand.
-void attend_chunk(const AttentionWalk& walk, int chunk) {
+/// Scores and weights of all queries over a chunk.
+void weigh_chunk(const AttentionWalk& walk, int chunk) {
   const AttentionShape& shape = walk.share.shape;
   const AttentionScratch& scratch = walk.scratch;
   for (int first = 0; first < walk.queries; first += query_tile) {
@@ -209,27 +197,56 @@ void attend_chunk(const AttentionWalk& walk, int chunk) {
                                shape.key_dim, true, scratch.scores + first * page_positions, page_positions,
                                page_positions);
   }
+  for (int q = 0; q < walk.queries; ++q) {
+    int begin, end;
+    walk.visible(q, chunk, &begin, &end);
+    if (begin < end)
+      chunk_weights(scratch.scores + q * page_positions, shape.scale, begin, end, scratch.next_m + q,
+                    scratch.next_l + q);
+  }
+}
+
+/// Merges the chunk's (m, l) into the running ones, all queries side by side, and leaves the factors of the values.
+/// Queries that see their first chunk, or nothing of it, are put right afterwards.
+void merge_denominators(const AttentionWalk& walk) {
+  const AttentionScratch& s = walk.scratch;
+  for (int q = 0; q < walk.queries; q += lane_count) {
+    const auto m = load_vector<Floats>(s.m + q);
+    const auto next_m = load_vector<Floats>(s.next_m + q);
+    const Floats top = next_m > m ? next_m : m;
+    const Floats before = exp_lanes(m - top);
+    const Floats added = exp_lanes(next_m - top);
+    store_vector(s.before + q, before);
+    store_vector(s.added + q, added);
+  }
+}
+
+/// All queries against the chunk whose keys and values are at hand.
+void attend_chunk(const AttentionWalk& walk, int chunk) {
+  const AttentionShape& shape = walk.share.shape;
+  const AttentionScratch& s = walk.scratch;
+  weigh_chunk(walk, chunk);
+  merge_denominators(walk);
   for (int first = 0; first < walk.queries; first += query_tile) {
     const int count = walk.queries - first < query_tile ? walk.queries - first : query_tile;
-    float m[query_tile], l[query_tile];
-    bool sees[query_tile];
-    for (int i = 0; i < count; ++i) {
-      int begin, end;
-      walk.visible(first + i, chunk, &begin, &end);
-      sees[i] = begin < end;
-      if (sees[i]) chunk_weights(scratch.scores + (first + i) * page_positions, shape.scale, begin, end, m + i, l + i);
-    }
     chunk_values(walk, first, count, chunk);
     for (int i = 0; i < count; ++i) {
-      if (!sees[i]) continue;
-      QueryState& state = scratch.states[first + i];
-      float* total = scratch.totals + (first + i) * walk.value_stride;
-      const float* o = scratch.chunk + i * walk.value_stride;
-      if (chunk == page_of(first_visible(walk.position(first + i), shape.window))) {
-        state = {m[i], l[i]};
-        for (int d = 0; d < shape.value_dim; ++d) total[d] = o[d];
+      const int q = first + i;
+      int begin, end;
+      walk.visible(q, chunk, &begin, &end);
+      if (begin >= end) continue;
+      float* total = s.totals + q * walk.value_stride;
+      const float* o = s.chunk + i * walk.value_stride;
+      if (chunk == page_of(first_visible(walk.position(q), shape.window))) {
+        s.m[q] = s.next_m[q];
+        s.l[q] = s.next_l[q];
+        for (int d = 0; d < walk.value_stride; ++d) total[d] = o[d];
       } else {
-        merge_chunk(m[i], l[i], o, shape.value_dim, state, total);
+        const float before = s.before[q];
+        const float added = s.added[q];
+        s.m[q] = s.next_m[q] > s.m[q] ? s.next_m[q] : s.m[q];
+        s.l[q] = fused(s.l[q], before, s.next_l[q] * added);
+        for (int d = 0; d < walk.value_stride; ++d) total[d] = fused(total[d], before, o[d] * added);
       }
     }
   }
@@ -241,6 +258,7 @@ void attention(const AttentionShare& share) {
   const auto head = static_cast<std::size_t>(share.kv_head);
   const AttentionWalk walk(share);
   arrange_queries(walk);
+  for (int q = 0; q < walk.queries; ++q) walk.scratch.m[q] = walk.scratch.next_m[q] = 0.0f;
   int first_chunk = page_of(first_visible(share.positions[share.row_begin], shape.window));
   int last_chunk = 0;
   for (int row = share.row_begin; row < share.row_end; ++row) {
@@ -259,6 +277,6 @@ void attention(const AttentionShare& share) {
   for (int q = 0; q < walk.queries; ++q) {
     const float* total = walk.scratch.totals + q * walk.value_stride;
     float* out = share.out + walk.row_and_head(q) * shape.value_dim;
-    for (int d = 0; d < shape.value_dim; ++d) out[d] = total[d] / walk.scratch.states[q].l;
+    for (int d = 0; d < shape.value_dim; ++d) out[d] = total[d] / walk.scratch.l[q];
   }
 }

@@ -122,24 +122,49 @@ void float_panel(const ProductShare& share, std::int64_t row, int rows, int firs
     }
 }
 
-/// One token: four rows side by side, straight through.
-template <class Traits, int R>
-KERN_INLINE void float_vector(const ProductShare& share, std::int64_t row, float* widened_rows) {
-  alignas(64) float sums[R * 16] = {};
-  for (int k = 0; k < share.columns; k += float_columns) {
-    const int end = k + float_columns < share.columns ? k + float_columns : share.columns;
-    const FloatRows w = widen_rows<Traits>(share, row, R, k, end, widened_rows);
-    float_tile<R, 1>(w, share.x + k, end - k, sums); // one token's columns are in order as they are
-  }
-  for (int r = 0; r < R; ++r) share.out[row + r] = tree_sum(sums + r * 16);
+/// Sixteen weights of a row, or the part of them that fits a vector.
+template <class Traits> KERN_INLINE Floats load_weights(const std::byte* row, int k) {
+  if constexpr (Traits::id == Format::f32) return load_vector<Floats>(row + 4 * static_cast<std::ptrdiff_t>(k));
+  const std::uint16_t* at = reinterpret_cast<const std::uint16_t*>(row) + k;
+  if constexpr (Traits::id == Format::f16) return load_halves(at);
+  else return bits_to_floats(load_shorts(at) << 16);
+}
+
+/// One token: R rows side by side, straight from the file's layout. Reads ahead to the next R rows.
+template <class Traits, int R> KERN_INLINE void float_vector(const ProductShare& share, std::int64_t row) {
+  constexpr int parts = 16 / lane_count;
+  constexpr int bytes_each = static_cast<int>(sizeof(typename Traits::Block));
+  const std::byte* rows = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
+  Floats sum[R * parts] = {};
+  const int whole = share.columns / 16 * 16;
+  for (int k = 0; k < whole; k += 16)
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      const std::byte* from = rows + r * share.row_bytes;
+      prefetch(from + k * bytes_each + R * share.row_bytes);
+      unroll<parts>([&](auto p) __attribute__((always_inline)) {
+        const auto x = load_vector<Floats>(share.x + k + p * lane_count);
+        Floats& to = sum[r * parts + p];
+        to = fused_lanes(load_weights<Traits>(from, k + p * lane_count), x, to);
+      });
+    });
+  unroll<R>([&](auto r) __attribute__((always_inline)) {
+    alignas(64) float lane[16];
+    for (int p = 0; p < parts; ++p) store_vector(lane + p * lane_count, sum[r * parts + p]);
+    for (int k = whole; k < share.columns; ++k) {
+      float weight;
+      Traits::decode(reinterpret_cast<const typename Traits::Block*>(rows + r * share.row_bytes)[k], &weight);
+      lane[k - whole] = fused(weight, share.x[k], lane[k - whole]);
+    }
+    share.out[row + r] = tree_sum(lane);
+  });
 }
 
 template <class Traits> void product_share_float(const ProductShare& share) {
   auto* scratch = reinterpret_cast<float*>(share.scratch);
   if (share.tokens == 1) {
     std::int64_t row = share.row_begin;
-    for (; row + float_rows <= share.row_end; row += float_rows) float_vector<Traits, float_rows>(share, row, scratch);
-    for (; row < share.row_end; ++row) float_vector<Traits, 1>(share, row, scratch);
+    for (; row + float_rows <= share.row_end; row += float_rows) float_vector<Traits, float_rows>(share, row);
+    for (; row < share.row_end; ++row) float_vector<Traits, 1>(share, row);
     return;
   }
   for (int first = 0; first < share.tokens; first += float_product_tokens) {

@@ -5,6 +5,33 @@ KERN_INLINE Floats round_lanes(Floats x) {
   return (x + shift) - shift;
 }
 
+#if defined(__AVX512VNNI__)
+KERN_INLINE float largest_of(Floats v) { return _mm512_reduce_max_ps(v); }
+#else
+KERN_INLINE float largest_of(Floats v) {
+  float top = v[0];
+  for (int i = 1; i < lane_count; ++i) top = v[i] > top ? v[i] : top;
+  return top;
+}
+#endif
+
+/// The sum of sixteen lanes, 16 / lane_count vectors, by the tree of lane i + lane i + 8, + 4, + 2, + 1.
+KERN_INLINE float tree_of_lanes(const Floats* lane) {
+#if defined(__AVX512VNNI__)
+  const __m512 all = lane[0];
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
+  float sums[16];
+  for (int i = 0; i < 16 / lane_count; ++i) store_vector(sums + i * lane_count, lane[i]);
+  for (int width = 8; width >= 1; width /= 2)
+    for (int i = 0; i < width; ++i) sums[i] += sums[i + width];
+  return sums[0];
+#endif
+}
+
 /// e^x, as exp_f32
 KERN_INLINE Floats exp_lanes(Floats x) {
   const Floats low = every_lane(-87.33654f);
