@@ -69,11 +69,11 @@ inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 
 /// A run of a panel interleaved; no block format takes more than 9 bits a weight.
 inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
 
-/// Float weights: so many rows by so many columns are widened at a time (128 KB of the second-level cache), and meet so
-/// many tokens, whose sums of 16 lanes take 240 KB more. A few of the tokens' columns, 12 KB, stay close to the core.
+/// Float weights: 16 rows by so many columns are widened at a time, half of a first-level cache. They meet so many
+/// tokens, whose sums of 16 lanes with 64 rows stay in the second-level cache.
+inline constexpr int float_columns = 384;
 inline constexpr int float_panel_rows = 64;
-inline constexpr int float_columns = 512;
-inline constexpr int float_product_tokens = 60;
+inline constexpr int float_product_tokens = 120;
 
 /// Enough for matrices of up to so many columns.
 inline std::size_t product_scratch_bytes(std::int64_t columns) {
@@ -83,9 +83,9 @@ inline std::size_t product_scratch_bytes(std::int64_t columns) {
   const std::size_t quantized = chunk_scratch_bytes + panel_scratch_bytes +
                                 static_cast<std::size_t>(product_tokens(1)) * chunk_rows * sizeof(float) +
                                 activations / 16 * sizeof(std::int32_t);
-  // 16 lanes for each row and token, the widened panel, and columns of up to 8 tokens.
-  const std::size_t floats =
-      ((float_product_tokens * 16 + float_columns) * float_panel_rows + 8 * float_columns) * sizeof(float);
+  const std::size_t floats = (static_cast<std::size_t>(float_product_tokens) * float_panel_rows * 16 +
+                              (panel_rows + float_product_tokens) * float_columns) *
+                             sizeof(float);
   return (quantized > floats ? quantized : floats) + 64;
 }
 
