@@ -148,11 +148,12 @@ int bench_model(const BenchFlags& flags) {
   ProfiledBackend profiled(*cpu);
   const Model model(gguf, flags.profile ? static_cast<Backend&>(profiled) : *cpu);
   Session session = make_session(model, report.session);
+  const GentleEnd gentle_end; // until here there was nothing to report
   if (!flags.json) write_output(bench_head(report));
   measure_all(flags, model, session, profiled, tests, report);
   report.interrupted = interrupted();
   if (flags.json) write_output(dump_json(bench_json(report)));
-  return static_cast<int>(report.interrupted ? ExitCode::interrupted : ExitCode::ok);
+  return static_cast<int>(report.interrupted ? interruption_code() : ExitCode::ok);
 }
 
 void add_counts(CLI::App& app, const char* names, std::vector<std::string>& lists, const char* help) {

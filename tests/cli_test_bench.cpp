@@ -198,7 +198,7 @@ TEST_CASE("bench refuses tests that don't fit -c, and files that aren't there") 
 TEST_CASE("Ctrl-C ends bench with what was measured") {
   Process process(KERN_EXECUTABLE, bench({"-p", "4", "-n", "200", "-r", "10000"}));
   CHECK(process.read_until([](const ProcessResult& so_far) { return contains(so_far.out, "| test "); }));
-  process.still_runs_after(std::chrono::milliseconds(500));
+  CHECK(process.still_runs_after(std::chrono::milliseconds(500)));
   process.send(SIGINT);
   const auto result = process.finish();
   CHECK(result.code == 130);
