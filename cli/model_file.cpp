@@ -28,7 +28,7 @@ std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags) {
   if (wants_gpu && !flags.quiet) write_notice("kern: -ngl: this build has no GPU support; running on the CPU\n");
   try {
     return std::make_unique<CpuBackend>(flags.threads ? flags.threads : available_threads(), choose_cpu_kernels(),
-                                        Repack::automatic);
+                                        flags.no_repack ? Repack::never : Repack::automatic);
   } catch (const std::invalid_argument& error) {
     throw Error(ExitCode::usage, error.what());
   }

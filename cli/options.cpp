@@ -83,6 +83,9 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
         return number || text == "auto" || text == "all" || text == "-1" ? std::string()
                                                                          : "expected a number, auto or all";
       });
+  app.add_flag(
+      "--no-repack", flags.no_repack,
+      "keep all weights mapped as the file has them: less memory of one's own, slower; the answer is the same");
   app.add_option("--pre", flags.pretokenizer,
                  "split text by this pre-tokenizer pattern instead of the one the file names")
       ->type_name("NAME");

@@ -18,6 +18,7 @@ struct ModelFlags {
   std::string gpu_layers = "auto"; // -ngl
   bool quiet = false;              // -q
   std::string pretokenizer;        // --pre; empty: as the file says
+  bool no_repack = false;          // all weights stay mapped, in the file's layout
 };
 
 struct ContextFlags {
