@@ -1,22 +1,39 @@
 // What the instruction set can do at most: loops of independent operations on registers, for benchmarks.
 
+/// Keeps the compiler from knowing what is in a register, or that nobody wants it.
+template <class Vector> KERN_INLINE void opaque(Vector& value) {
+#if defined(__aarch64__)
+  asm volatile("" : "+w"(value));
+#else
+  asm volatile("" : "+x"(value));
+#endif
+}
+
 /// Multiply-adds of int8 codes done.
 std::int64_t saturate_int8(std::int64_t rounds) {
   constexpr int chains = lane_count == 16 ? 20 : 10;
   Ints sum[chains];
   unroll<chains>([&](auto c) __attribute__((always_inline)) {
     sum[c] = Ints{};
-    asm volatile("" : "+x"(sum[c])); // not the same to the compiler
+    opaque(sum[c]); // not the same to the compiler
   });
   Words codes = every_lane(0x01020301u);
-  for (std::int64_t i = 0; i < rounds; ++i) {
-    unroll<chains>([&](auto c) __attribute__((always_inline)) {
-      sum[c] = dot_bytes<15>(sum[c], codes, 0x01FF0201);
-      asm volatile("" : "+x"(codes)); // each product is worked out anew
+  // As the products of small codes: in runs.
+  constexpr int steps = run_steps(15) < 8 ? run_steps(15) : 8;
+  const std::int64_t runs = (rounds + steps - 1) / steps;
+  for (std::int64_t i = 0; i < runs; ++i) {
+    Ints run[chains];
+    unroll<chains>([&](auto c) __attribute__((always_inline)) { run[c] = start_run<15>(sum[c]); });
+    unroll<steps>([&](auto) __attribute__((always_inline)) {
+      unroll<chains>([&](auto c) __attribute__((always_inline)) {
+        run[c] = add_to_run<15>(run[c], codes, 0x01FF0201);
+        opaque(codes); // each product is worked out anew
+      });
     });
+    unroll<chains>([&](auto c) __attribute__((always_inline)) { sum[c] = end_run<15>(sum[c], run[c]); });
   }
-  unroll<chains>([&](auto c) __attribute__((always_inline)) { asm volatile("" : : "x"(sum[c])); });
-  return rounds * chains * lane_count * 4;
+  unroll<chains>([&](auto c) __attribute__((always_inline)) { opaque(sum[c]); });
+  return runs * steps * chains * lane_count * 4;
 }
 
 /// Multiply-adds of floats done.
@@ -25,13 +42,13 @@ std::int64_t saturate_fp32(std::int64_t rounds) {
   Floats sum[chains];
   unroll<chains>([&](auto c) __attribute__((always_inline)) {
     sum[c] = Floats{};
-    asm volatile("" : "+x"(sum[c]));
+    opaque(sum[c]);
   });
   Floats factor = every_lane(0.5f);
   for (std::int64_t i = 0; i < rounds; ++i) {
     unroll<chains>([&](auto c) __attribute__((always_inline)) { sum[c] = fused_lanes(factor, factor, sum[c]); });
   }
-  unroll<chains>([&](auto c) __attribute__((always_inline)) { asm volatile("" : : "x"(sum[c])); });
+  unroll<chains>([&](auto c) __attribute__((always_inline)) { opaque(sum[c]); });
   return rounds * chains * lane_count;
 }
 
@@ -46,5 +63,5 @@ void read_memory(const std::byte* data, std::size_t bytes, int streams) {
         sum ^= load_vector<Words>(from + i * static_cast<int>(sizeof(Words)));
       });
     }
-  asm volatile("" : : "x"(sum));
+  opaque(sum);
 }
