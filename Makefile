@@ -74,4 +74,4 @@ tidy: build
 	@git ls-files '*.cpp' | grep -v -e '^tests/' | xargs clang-tidy -p $(BUILD) --quiet
 
 clean:
-	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-cuda $(BUILD)*.log
+	@rm -rf $(BUILD) $(BUILD)-aarch64 $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-cuda $(BUILD)*.log

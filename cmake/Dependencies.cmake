@@ -1,5 +1,14 @@
 # Libraries from the system's packages; where one is missing, its source through FetchContent. To build without a network
 # set FETCHCONTENT_SOURCE_DIR_<NAME> to an unpacked source.
+if(KERN_HEADERS)
+  add_library(kern_headers INTERFACE)
+  target_include_directories(kern_headers SYSTEM INTERFACE ${KERN_HEADERS})
+  target_compile_definitions(kern_headers INTERFACE FMT_HEADER_ONLY)
+  add_library(fmt::fmt ALIAS kern_headers)
+  add_library(doctest::doctest ALIAS kern_headers)
+  return()
+endif()
+
 include(FetchContent)
 
 function(kern_fetch name repository tag)

@@ -24,8 +24,12 @@ time_is_up() {
 }
 
 # Instruction sets of $BENCH_CPUS that run here.
+case $(uname -m) in
+  aarch64 | arm64) own="portable neon" ;;
+  *) own="avx2 avxvnni avx512" ;;
+esac
 cpus=
-for cpu in ${BENCH_CPUS:-avx2 avx512}; do
+for cpu in ${BENCH_CPUS:-$own}; do
   if problem=$(KERN_CPU=$cpu "$build/kern" info -q --plan 2>&1 > /dev/null); then cpus="$cpus $cpu"
   else echo "bench.sh: left out $cpu: $problem" >&2
   fi

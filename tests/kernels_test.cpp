@@ -171,6 +171,11 @@ TEST_CASE("matrix products equal their definition: format x instruction set x sh
     }
 }
 
+TEST_CASE("without a name the best instruction set is chosen; names that aren't known are refused") {
+  CHECK(&choose_cpu_kernels("") == kernel_tables().back());
+  CHECK_THROWS_AS(choose_cpu_kernels("abacus"), std::invalid_argument);
+}
+
 TEST_CASE("infinite and NaN activations reach the result, on every instruction set") {
   for (const CpuKernels* kernels : kernel_tables()) {
     CpuBackend backend(1, *kernels);

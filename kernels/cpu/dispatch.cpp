@@ -3,6 +3,13 @@
 #include <stdexcept>
 #include <string>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include "kernels/cpu/kernels.h"
 
 namespace kern {
@@ -14,6 +21,26 @@ struct Candidate {
   bool runs_here;
 };
 
+#if defined(__x86_64__)
+/// AVX-VNNI, which compilers before GCC 13 and clang 17 can't ask for: leaf 7, subleaf 1, bit 4 of EAX.
+[[maybe_unused]] bool has_avxvnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1u) != 0;
+}
+#endif
+
+#if defined(__aarch64__)
+bool has_dot_product() {
+#if defined(__APPLE__)
+  return true; // in every processor of theirs with macOS
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return false;
+#endif
+}
+#endif
+
 } // namespace
 
 const CpuKernels& choose_cpu_kernels(const char* name) {
@@ -23,7 +50,16 @@ const CpuKernels& choose_cpu_kernels(const char* name) {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512vnni");
-  const Candidate candidates[] = {{&avx512_kernels, avx512}, {&avx2_kernels, avx2}, {&portable_kernels, true}};
+  const Candidate candidates[] = {
+    {&avx512_kernels, avx512},
+#if defined(KERN_HAS_AVXVNNI)
+    {&avxvnni_kernels, avx2 && has_avxvnni()},
+#endif
+    {&avx2_kernels, avx2},
+    {&portable_kernels, true}
+  };
+#elif defined(__aarch64__)
+  const Candidate candidates[] = {{&neon_kernels, has_dot_product()}, {&portable_kernels, true}};
 #else
   const Candidate candidates[] = {{&portable_kernels, true}};
 #endif

@@ -128,11 +128,14 @@ struct CpuKernels {
 extern const CpuKernels portable_kernels;
 #if defined(__x86_64__)
 extern const CpuKernels avx2_kernels;
+extern const CpuKernels avxvnni_kernels; // where the compiler knows it
 extern const CpuKernels avx512_kernels;
+#elif defined(__aarch64__)
+extern const CpuKernels neon_kernels;
 #endif
 
-/// The best table this machine can run, or the one $KERN_CPU names (portable, avx2, avx512). Throws
-/// std::invalid_argument with one line where that is unknown or can't run here.
+/// The best table this machine can run, or the one $KERN_CPU names (avx512, avxvnni, avx2, neon, portable).
+/// Throws std::invalid_argument with one line where that is unknown or can't run here.
 const CpuKernels& choose_cpu_kernels();
 
 /// The same for a given name; empty: the best.

@@ -69,7 +69,8 @@ KERN_INLINE void chunk_weights(float* scores, float scale, int begin, int end, f
   Ints seen[vectors];
   Floats tops = lowest;
   unroll<vectors>([&](auto v) __attribute__((always_inline)) {
-    seen[v] = (slot + v * lane_count >= begin) & (slot + v * lane_count < end);
+    const Ints at = slot + v * lane_count;
+    seen[v] = (at >= begin) & (at < end);
     score[v] = load_vector<Floats>(scores + v * lane_count) * scale;
     const Floats candidate = seen[v] ? score[v] : lowest;
     tops = candidate > tops ? candidate : tops;

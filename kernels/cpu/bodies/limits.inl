@@ -18,14 +18,22 @@ std::int64_t saturate_int8(std::int64_t rounds) {
     opaque(sum[c]); // not the same to the compiler
   });
   Words codes = every_lane(0x01020301u);
-  for (std::int64_t i = 0; i < rounds; ++i) {
-    unroll<chains>([&](auto c) __attribute__((always_inline)) {
-      sum[c] = dot_bytes<15>(sum[c], codes, 0x01FF0201);
-      opaque(codes); // each product is worked out anew
+  // As the products of small codes: in runs.
+  constexpr int steps = run_steps(15) < 8 ? run_steps(15) : 8;
+  const std::int64_t runs = (rounds + steps - 1) / steps;
+  for (std::int64_t i = 0; i < runs; ++i) {
+    Ints run[chains];
+    unroll<chains>([&](auto c) __attribute__((always_inline)) { run[c] = start_run<15>(sum[c]); });
+    unroll<steps>([&](auto) __attribute__((always_inline)) {
+      unroll<chains>([&](auto c) __attribute__((always_inline)) {
+        run[c] = add_to_run<15>(run[c], codes, 0x01FF0201);
+        opaque(codes); // each product is worked out anew
+      });
     });
+    unroll<chains>([&](auto c) __attribute__((always_inline)) { sum[c] = end_run<15>(sum[c], run[c]); });
   }
   unroll<chains>([&](auto c) __attribute__((always_inline)) { opaque(sum[c]); });
-  return rounds * chains * lane_count * 4;
+  return runs * steps * chains * lane_count * 4;
 }
 
 /// Multiply-adds of floats done.

@@ -7,7 +7,8 @@
 // four activations needs no sum across lanes.
 //
 // A codec says: the counts; `bias`, added to make codes unsigned; `max_code`, the largest after that; split(), from a
-// row's block; codes(source, f), calling f(k / 4, lanes of four codes) once for each k / 4; Header, whose
+// row's block; codes(source, f), calling f(k / 4, lanes of four codes) once for each k / 4, of any eight, four or two
+// within a group the first before and the last after the others; Header, whose
 // scale<g>() are the weight scales of group g. With minimums: min_pair<p>() are those of groups 2p and 2p + 1 as 16-bit
 // halves of a lane, min_scale() their scale.
 

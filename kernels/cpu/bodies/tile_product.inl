@@ -9,12 +9,9 @@ template <int group_columns, int rounding, bool minimums, int largest_code> stru
   static constexpr int max_code = largest_code;
 };
 
-/// Sets of instructions that take any unsigned code need no copy for each size of code.
-constexpr int code_class(int max_code) { return wide_is_signed && max_code > 127 ? 255 : 127; }
-
 template <class Traits>
-using KindOf =
-    ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min, code_class(PanelCodec<Traits>::max_code)>;
+using KindOf = ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min,
+                           code_class(PanelCodec<Traits>::max_code, Traits::group)>;
 
 /// Where results so far come from, and where they go. Between runs of k they stay close together: the rows of a result
 /// lie so far apart, often by a power of two, that a cache couldn't hold them.
@@ -31,6 +28,7 @@ template <class Kind, int V, int T>
 void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const TileResults& results) {
   constexpr int groups = Kind::block / Kind::group;
   constexpr int words = Kind::group / 4;
+  constexpr int steps = run_steps(Kind::max_code) < words ? run_steps(Kind::max_code) : words;
   constexpr int pairs = (groups + 1) / 2;
   // f(index into sums and results, vector of rows, token)
   const auto each = [](auto&& f) __attribute__((always_inline)) {
@@ -54,17 +52,23 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const
       each([&](auto i, auto, auto t)
                __attribute__((always_inline)) { sum[i] = Kind::has_min ? Ints{} : Ints{} + corrections[t]; });
       if constexpr (!Kind::has_min) corrections += T;
+      for (int k = 0; k < words; k += steps) {
+        Ints run[T * V];
+        each([&](auto i, auto, auto) __attribute__((always_inline)) { run[i] = start_run<Kind::max_code>(sum[i]); });
 #pragma GCC unroll 4
-      for (int k = 0; k < words; ++k) {
-        Words row_codes[V];
-        unroll<V>([&](auto v) __attribute__((always_inline)) {
-          row_codes[v] = load_vector<Words>(codes + v * lane_count * 4);
-        });
-        each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
-          sum[i] = dot_bytes<Kind::max_code>(sum[i], row_codes[v], x_codes[t]);
-        });
-        codes += chunk_rows * 4;
-        x_codes += T;
+        for (int step = 0; step < steps; ++step) {
+          Words row_codes[V];
+          unroll<V>([&](auto v) __attribute__((always_inline)) {
+            row_codes[v] = load_vector<Words>(codes + v * lane_count * 4);
+          });
+          each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
+            run[i] = add_to_run<Kind::max_code>(run[i], row_codes[v], x_codes[t]);
+          });
+          codes += chunk_rows * 4;
+          x_codes += T;
+        }
+        each([&](auto i, auto, auto)
+                 __attribute__((always_inline)) { sum[i] = end_run<Kind::max_code>(sum[i], run[i]); });
       }
       each([&](auto i, auto v, auto) __attribute__((always_inline)) {
         const auto scale = load_vector<Floats>(scales + v * lane_count);
@@ -140,29 +144,39 @@ template <class Traits> void vector_product(const std::byte* panel, int columns,
   constexpr int groups = Traits::width / Traits::group;
   constexpr int roundings = Traits::width / rounding_block<Traits>;
   constexpr int parts = panel_rows / lane_count;
+  constexpr int words = Traits::group / 4;
+  constexpr int steps = run_steps(Codec::max_code) < words ? run_steps(Codec::max_code) : words;
   const int blocks = columns / Traits::width;
   Floats result[parts] = {};
   const std::int32_t* x_codes = x.codes;
   const std::int32_t* corrections = x.corrections;
   for (int b = 0; b < blocks; ++b) {
     prefetch_block<Traits>(panel, b);
-    unroll<parts>([&](auto part) __attribute__((always_inline)) {
+    const auto product_of_part = [&](auto part) __attribute__((always_inline)) {
       const PanelSource source = panel_source<Traits>(panel, blocks, b, part * lane_count);
       Ints sums[groups];
       unroll<groups>([&](auto g) __attribute__((always_inline)) {
         sums[g] = Traits::has_min ? Ints{} : Ints{} + corrections[g];
       });
+      Ints run[Traits::width / 4 / steps];
       Codec::codes(
           source, [&](int k, Words codes) __attribute__((always_inline)) {
             Ints& sum = sums[k * 4 / Traits::group];
-            sum = dot_bytes<Codec::max_code>(sum, codes, x_codes[k]);
+            Ints& at = run[k / steps];
+            if (k % steps == 0) at = start_run<Codec::max_code>(sum);
+            at = add_to_run<Codec::max_code>(at, codes, x_codes[k]);
+            if (k % steps == steps - 1) sum = end_run<Codec::max_code>(sum, at);
           });
       const typename Codec::Header header(source);
       unroll<roundings>([&](auto r) __attribute__((always_inline)) {
         const Floats s = scale_sums<Traits, r * rounding_groups<Traits>>(header, sums, corrections);
         result[part] = fused_lanes(s, every_lane(x.scales[b * roundings + r]), result[part]);
       });
-    });
+    };
+    // More than two copies of the longest loop body there is only take time to compile and room.
+    if constexpr (parts <= 2) unroll<parts>(product_of_part);
+    else
+      for (int part = 0; part < parts; ++part) product_of_part(part);
     x_codes += Traits::width / 4;
     corrections += roundings * corrections_per_block<Traits>;
   }

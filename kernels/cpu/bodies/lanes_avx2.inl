@@ -1,0 +1,89 @@
+// Lanes of AVX2, with or without VNNI.
+
+// Six loads serve 8 products. In multiply-adds, G/s, 2048 x 2048 by 120 tokens, 6 x 1 and 4 x 2: with VNNI Q4_0 131 and
+// 157, Q8_0 125 and 145, Q2_K 79 and 113; without, Q4_0 98 and 103, Q6_K 70 and 72, Q4_K 102 and 96.
+constexpr int tile_tokens = 4;
+constexpr int tile_vectors = 2;
+
+#if defined(__AVXVNNI__)
+
+constexpr bool wide_is_signed = false;
+constexpr int code_class(int, int) { return 255; } // any unsigned code
+
+template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
+  return (Ints)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)codes, _mm256_set1_epi32(x));
+}
+
+#else
+
+constexpr bool wide_is_signed = true;
+constexpr int code_class(int max_code, int group) {
+  if (max_code <= 15) return 15;
+  // Two runs of four are one too many for the registers beside 8 sums and 8 results: Q5_0 75, without 83; NVFP4, whose
+  // groups of 16 are one run, 63, without 57 (multiply-adds in G/s, 2048 x 2048 by 120 tokens).
+  if (max_code <= 31) return group == 16 ? 31 : 127;
+  return max_code <= 63 ? 63 : max_code <= 127 ? 127 : 255;
+}
+
+/// The sums of a lane's two pairs of products, in 16 bits each: at most 127 * 127 * 2, or with signed codes
+/// 128 * 127 * 2.
+template <int max_code> KERN_INLINE __m256i pair_sums(Words codes, std::int32_t x) {
+  const __m256i bytes = _mm256_set1_epi32(x);
+  if constexpr (max_code <= 127) return _mm256_maddubs_epi16((__m256i)codes, bytes);
+  const __m256i code = (__m256i)(codes ^ 0x80808080u);
+  return _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(bytes, code));
+}
+KERN_INLINE Ints add_widened(Ints acc, __m256i pairs) {
+  return acc + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
+  return add_widened(acc, pair_sums<max_code>(codes, x));
+}
+
+// Runs of small codes stay in 16 bits, two operations a product instead of three (G/s before and with runs: Q4_0 82 and
+// 103, Q4_K 78 and 96, Q6_K 55 and 72 by 120 tokens; Q4_0 49 and 54, Q4_K 38 and 49, Q5_K 30 and 35 by one).
+#define KERN_NARROW_RUNS
+constexpr bool runs_are_narrow(int max_code) { return max_code <= 63; }
+/// 8 * 15 * 127 * 2 = 30480; 4 * 31 * 127 * 2 = 31496; 2 * 63 * 127 * 2 = 32004
+constexpr int run_steps(int max_code) { return max_code <= 15 ? 8 : max_code <= 31 ? 4 : max_code <= 63 ? 2 : 64; }
+template <int max_code> KERN_INLINE Ints start_run(Ints sum) { return runs_are_narrow(max_code) ? Ints{} : sum; }
+template <int max_code> KERN_INLINE Ints add_to_run(Ints run, Words codes, std::int32_t x) {
+  if constexpr (!runs_are_narrow(max_code)) return dot_bytes<max_code>(run, codes, x);
+  return (Ints)_mm256_add_epi16((__m256i)run, pair_sums<max_code>(codes, x));
+}
+template <int max_code> KERN_INLINE Ints end_run(Ints sum, Ints run) {
+  return runs_are_narrow(max_code) ? add_widened(sum, (__m256i)run) : run;
+}
+
+#endif
+
+KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
+  return acc + (Ints)_mm256_madd_epi16((__m256i)a, _mm256_set1_epi32(b));
+}
+KERN_INLINE Floats to_floats(Ints values) { return (Floats)_mm256_cvtepi32_ps((__m256i)values); }
+KERN_INLINE Floats fused_lanes(Floats a, Floats b, Floats c) { return (Floats)_mm256_fmadd_ps(a, b, c); }
+KERN_INLINE Floats fused_negated(Floats a, Floats b, Floats c) { return (Floats)_mm256_fnmadd_ps(a, b, c); }
+KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
+  const __m256i wide = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  return (Words)_mm256_shuffle_epi8(wide, (__m256i)indices);
+}
+KERN_INLINE Floats load_halves(const std::uint16_t* from) {
+  return (Floats)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+KERN_INLINE Words load_shorts(const std::uint16_t* from) {
+  return (Words)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
+  return (Words)_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+}
+
+KERN_INLINE std::int32_t largest_lane(Ints v) {
+  std::int32_t top = v[0];
+  for (int i = 1; i < lane_count; ++i) top = v[i] > top ? v[i] : top;
+  return top;
+}
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) {
+  std::int32_t sum = v[0];
+  for (int i = 1; i < lane_count; ++i) sum += v[i];
+  return sum;
+}

@@ -1,0 +1,59 @@
+// Lanes of AVX-512 with VNNI.
+
+constexpr int tile_tokens = 6;  // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
+constexpr int tile_vectors = 2; // 8 loads serve 12 products
+
+constexpr bool wide_is_signed = false;
+constexpr int code_class(int, int) { return 255; } // any unsigned code
+
+template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
+  return (Ints)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)codes, _mm512_set1_epi32(x));
+}
+KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
+  return (Ints)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, _mm512_set1_epi32(b));
+}
+KERN_INLINE Floats to_floats(Ints values) { return (Floats)_mm512_cvtepi32_ps((__m512i)values); }
+KERN_INLINE Floats fused_lanes(Floats a, Floats b, Floats c) { return (Floats)_mm512_fmadd_ps(a, b, c); }
+KERN_INLINE Floats fused_negated(Floats a, Floats b, Floats c) { return (Floats)_mm512_fnmadd_ps(a, b, c); }
+KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
+  const __m512i wide = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  return (Words)_mm512_shuffle_epi8(wide, (__m512i)indices);
+}
+KERN_INLINE Floats load_halves(const std::uint16_t* from) {
+  return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+KERN_INLINE Words load_shorts(const std::uint16_t* from) {
+  return (Words)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
+  return (Words)_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+KERN_INLINE std::int32_t largest_lane(Ints v) { return _mm512_reduce_max_epi32((__m512i)v); }
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
+
+/// to [16][16] = the transpose of from [16][stride]
+KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to) {
+  __m512i row[16], pair[16];
+  unroll<16>([&](auto r) __attribute__((always_inline)) { row[r] = load_vector<__m512i>(from + r * stride); });
+  // Neighbouring rows, then neighbouring pairs, within 128 bits; then the 128-bit quarters of every fourth.
+  unroll<8>([&](auto i) __attribute__((always_inline)) {
+    pair[2 * i] = _mm512_unpacklo_epi32(row[2 * i], row[2 * i + 1]);
+    pair[2 * i + 1] = _mm512_unpackhi_epi32(row[2 * i], row[2 * i + 1]);
+  });
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    row[4 * i] = _mm512_unpacklo_epi64(pair[4 * i], pair[4 * i + 2]);
+    row[4 * i + 1] = _mm512_unpackhi_epi64(pair[4 * i], pair[4 * i + 2]);
+    row[4 * i + 2] = _mm512_unpacklo_epi64(pair[4 * i + 1], pair[4 * i + 3]);
+    row[4 * i + 3] = _mm512_unpackhi_epi64(pair[4 * i + 1], pair[4 * i + 3]);
+  });
+  unroll<4>([&](auto c) __attribute__((always_inline)) {
+    const __m512i low_even = _mm512_shuffle_i32x4(row[c], row[4 + c], 0x88);
+    const __m512i low_odd = _mm512_shuffle_i32x4(row[c], row[4 + c], 0xDD);
+    const __m512i high_even = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0x88);
+    const __m512i high_odd = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0xDD);
+    store_vector(to + c * 16, _mm512_shuffle_i32x4(low_even, high_even, 0x88));
+    store_vector(to + (4 + c) * 16, _mm512_shuffle_i32x4(low_odd, high_odd, 0x88));
+    store_vector(to + (8 + c) * 16, _mm512_shuffle_i32x4(low_even, high_even, 0xDD));
+    store_vector(to + (12 + c) * 16, _mm512_shuffle_i32x4(low_odd, high_odd, 0xDD));
+  });
+}

@@ -1,0 +1,48 @@
+// Lanes of 64-bit Arm, with or without the dot product instructions.
+
+constexpr int tile_tokens = 6;  // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
+constexpr int tile_vectors = 2; // 8 loads serve 12 products
+
+// Products are of signed bytes. (Those of whole 2 x 8 by 8 x 2 matrices, i8mm, want two rows of eight codes a vector
+// and leave four sums of two rows and two tokens: neither is a lane a row.)
+constexpr bool wide_is_signed = true;
+constexpr int code_class(int max_code, int) { return max_code > 127 ? 255 : 127; }
+
+template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
+  if constexpr (max_code > 127) codes ^= 0x80808080u;
+  const auto a = (int8x16_t)codes;
+  const auto b = (int8x16_t)vdupq_n_s32(x);
+#if defined(__ARM_FEATURE_DOTPROD)
+  return (Ints)vdotq_s32((int32x4_t)acc, a, b);
+#else
+  const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+  const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
+  return acc + (Ints)vpaddq_s32(low, high);
+#endif
+}
+KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
+  const auto pairs = (int16x8_t)a;
+  const auto factors = (int16x8_t)vdupq_n_s32(b);
+  const int32x4_t low = vmull_s16(vget_low_s16(pairs), vget_low_s16(factors));
+  return acc + (Ints)vpaddq_s32(low, vmull_high_s16(pairs, factors));
+}
+KERN_INLINE Floats to_floats(Ints values) { return (Floats)vcvtq_f32_s32((int32x4_t)values); }
+KERN_INLINE Floats fused_lanes(Floats a, Floats b, Floats c) {
+  return (Floats)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+KERN_INLINE Floats fused_negated(Floats a, Floats b, Floats c) {
+  return (Floats)vfmsq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
+  return (Words)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)indices);
+}
+KERN_INLINE Floats load_halves(const std::uint16_t* from) {
+  return (Floats)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
+}
+KERN_INLINE Words load_shorts(const std::uint16_t* from) { return (Words)vmovl_u16(vld1_u16(from)); }
+KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
+  const uint8x8_t four = vcreate_u8(load_vector<std::uint32_t>(from));
+  return (Words)vmovl_u16(vget_low_u16(vmovl_u8(four)));
+}
+KERN_INLINE std::int32_t largest_lane(Ints v) { return vmaxvq_s32((int32x4_t)v); }
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return vaddvq_s32((int32x4_t)v); }
