@@ -26,6 +26,7 @@ struct Command {
 constexpr Command commands[] = {
     {"run", "answer one prompt, from the arguments, a file or standard input", kern::run_command},
     {"info", "what a model file holds, and what running it takes", kern::info_command},
+    {"template", "what a chat template makes of a conversation", kern::template_command},
     {"tokenize", "text to token ids and back", kern::tokenize_command},
 };
 
