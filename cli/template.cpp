@@ -56,11 +56,12 @@ jinja::Dict read_variables(const ShowFlags& flags) {
   } catch (const nlohmann::ordered_json::parse_error& error) {
     fail(fmt::format("what is no JSON at byte {}", error.byte));
   }
-  if (json.is_array()) json = {{"messages", std::move(json)}, {"add_generation_prompt", true}};
+  const bool is_list = json.is_array();
+  if (is_list) json = nlohmann::ordered_json::object({{"messages", std::move(json)}});
   if (!json.is_object()) fail(json.type_name());
   if (!json.contains("messages") || !json["messages"].is_array()) fail("an object without an array `messages`");
   jinja::Dict variables = to_variables(json);
-  add_default_variables(variables);
+  if (is_list) add_default_variables(variables);
   add_template_kwargs(flags.chat, variables);
   return variables;
 }

@@ -47,14 +47,13 @@ void add_template_kwargs(const TemplateFlags& flags, jinja::Dict& variables) {
 }
 
 void add_default_variables(jinja::Dict& variables) {
-  for (const std::string_view name : {"tools", "documents"})
-    if (!variables.find(name)) set(variables, name, jinja::None{});
+  set(variables, "add_generation_prompt", true);
+  for (const std::string_view name : {"tools", "documents"}) set(variables, name, jinja::None{});
 }
 
 jinja::Dict conversation_variables(const TemplateFlags& flags, const std::vector<ChatMessage>& messages) {
   jinja::Dict variables;
   set(variables, "messages", message_list(messages));
-  set(variables, "add_generation_prompt", true);
   add_default_variables(variables);
   add_template_kwargs(flags, variables);
   return variables;

@@ -17,11 +17,11 @@ std::optional<ChatTemplate> choose_template(const TemplateFlags& flags, const Me
 /// Sets the variables of --chat-template-kwargs. Throws Error(usage).
 void add_template_kwargs(const TemplateFlags& flags, jinja::Dict& variables);
 
-/// Sets those that transformers' apply_chat_template always gives, where they aren't set: `tools` and `documents`,
-/// none.
+/// Sets what transformers' apply_chat_template gives beside the messages of a conversation that waits for its answer:
+/// add_generation_prompt, true; `tools` and `documents`, none.
 void add_default_variables(jinja::Dict& variables);
 
-/// For an answer to `messages`: these, add_generation_prompt, and the variables of the flags.
+/// `messages`, the defaults and the variables of the flags.
 jinja::Dict conversation_variables(const TemplateFlags& flags, const std::vector<ChatMessage>& messages);
 
 } // namespace kern

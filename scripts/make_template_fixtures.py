@@ -2,7 +2,8 @@
 """Render small templates with the environment of transformers' apply_chat_template.
 
 usage: make_template_fixtures.py    writes tests/data/templates/NAME.json: {"variables": {...}, "cases":
-    [{"template": ..., "output": ...}]}, with "error" instead of "output" where it raises.
+    [{"template": ..., "output": ...}]}, with "error" instead of "output" where it raises; and every third template to
+    tests/data/template/corpus, where the fuzz target begins.
 
 A template is a line below; ^ stands for a newline in it.
 
@@ -15,6 +16,7 @@ import pathlib
 from transformers.utils import chat_template_utils
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests/data/templates"
+CORPUS = FOLDER.parent / "template/corpus"
 
 MESSAGES = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": " Hi <b>\n"},
             {"role": "assistant", "content": "Hello!", "tool_calls": [{"name": "add", "arguments": {"a": 1, "b": [2.5, None]}}]},
@@ -375,6 +377,9 @@ def main():
             cases.append(case)
         text = json.dumps({"variables": VARIABLES, "cases": cases}, ensure_ascii=True, indent=1)
         (FOLDER / f"{name}.json").write_text(text + "\n")
+        for i, case in enumerate(cases):
+            if i % 3 == 0 and len(case["template"]) > 12:
+                (CORPUS / f"{name}-{i}").write_text(case["template"])
         print(name, len(cases), "templates,", sum("error" in case for case in cases), "that raise")
 
 

@@ -78,15 +78,13 @@ std::vector<Token> VocabularyTokenizer::encode(std::span<const TextPart> parts, 
 
 std::vector<SpecialMatcher::Match> VocabularyTokenizer::find_special(std::string_view text,
                                                                      std::span<const TextPart> parts) const {
-  // Control tokens lie within neighbouring parts that may have them.
+  // Control tokens lie within a part that may have them.
   std::vector<SpecialMatcher::Match> control;
   std::size_t part_begin = 0;
-  for (std::size_t i = 0; i < parts.size();) {
-    std::size_t end = part_begin;
-    const bool parse_special = parts[i].parse_special;
-    for (; i < parts.size() && parts[i].parse_special == parse_special; ++i) end += parts[i].text.size();
+  for (const TextPart& part : parts) {
+    const std::size_t end = part_begin + part.text.size();
     std::size_t from = part_begin;
-    while (parse_special) {
+    while (part.parse_special) {
       const auto match = matcher_.find(text.substr(0, end), from, true);
       if (!match) break;
       from = match->end;

@@ -38,7 +38,7 @@ public:
     steps_ -= count;
   }
   void bytes(std::uint64_t count) {
-    if (count > bytes_) throw Problem("the template makes too much text");
+    if (count > bytes_) throw Problem("the template takes too much memory");
     bytes_ -= count;
     step(count / 64);
   }
