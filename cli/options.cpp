@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "model/error.h"
+#include "tokenizer/chat_template.h"
 
 namespace kern {
 
@@ -122,6 +123,15 @@ void add_prompt_flags(CLI::App& app, PromptFlags& flags) {
   app.add_option("--system", flags.system, "-sys: system text of the conversation")->type_name("TEXT");
   app.add_flag("--no-stdin", flags.no_stdin, "don't read piped input");
   app.add_flag("--raw", flags.raw, "complete the text as it is, without a chat template; prints the continuation only");
+}
+
+void add_template_flags(CLI::App& app, TemplateFlags& flags) {
+  app.add_option("--chat-template", flags.source,
+                 "chat template instead of the model's: a Jinja file, or the name of one: " + builtin_template_names())
+      ->type_name("FILE|NAME");
+  app.add_option("--chat-template-kwargs", flags.kwargs,
+                 "variables for the chat template, a JSON object as in '{\"enable_thinking\": false}'")
+      ->type_name("JSON");
 }
 
 void add_generation_flags(CLI::App& app, GenerationFlags& flags) {

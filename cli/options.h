@@ -38,6 +38,11 @@ struct PromptFlags {
   bool raw = false;
 };
 
+struct TemplateFlags {
+  std::optional<std::string> source; // --chat-template
+  std::optional<std::string> kwargs; // --chat-template-kwargs
+};
+
 struct GenerationFlags {
   int max_tokens = -1;            // -n
   std::optional<double> max_time; // seconds
@@ -51,6 +56,7 @@ struct GenerationFlags {
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 void add_context_flags(CLI::App& app, ContextFlags& flags);
 void add_prompt_flags(CLI::App& app, PromptFlags& flags);
+void add_template_flags(CLI::App& app, TemplateFlags& flags);
 void add_generation_flags(CLI::App& app, GenerationFlags& flags);
 
 /// Parses with the spellings other tools use (-ngl, -ub, ...) understood. Returns false after printing the help that

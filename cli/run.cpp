@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "cli/template_flags.h"
 #include "cli/terminal.h"
 #include "engine/generate.h"
 #include "engine/session.h"
@@ -28,6 +29,7 @@ struct RunFlags {
   ModelFlags model;
   ContextFlags context;
   PromptFlags prompt;
+  TemplateFlags chat;
   GenerationFlags generation;
 };
 
@@ -35,22 +37,38 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-std::vector<Token> encode_prompt(const Gguf& gguf, const Tokenizer& tokenizer, const PromptFlags& flags,
-                                 const std::string& prompt) {
-  const ChatTemplate chat = flags.raw ? ChatTemplate{} : read_chat_template(gguf.metadata());
-  if (chat.kind == TemplateKind::other)
-    gguf.metadata().fail(
-        "tokenizer.chat_template",
-        "found a template that isn't ChatML, the only one kern can fill in; --raw completes plain text, "
-        "also one with the template's own tokens written out");
-  if (chat.kind == TemplateKind::none) {
-    if (flags.system)
-      throw Error(ExitCode::usage,
-                  "--system: this model has no chat template to put a system text in; write it into the prompt");
+struct Prompt {
+  std::vector<Token> tokens;
+  std::vector<Token> end_tokens; // ascending
+};
+
+Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Tokenizer& tokenizer,
+                     const std::string& prompt) {
+  Prompt encoded{{}, tokenizer.special().end_of_generation};
+  if (flags.prompt.raw && flags.chat.source)
+    throw Error(ExitCode::usage, "--raw completes without a chat template, --chat-template gives one; use one of them");
+  const auto chat = flags.prompt.raw ? std::nullopt : choose_template(flags.chat, &metadata, ExitCode::model);
+  if (!chat) {
+    if (flags.prompt.system)
+      throw Error(
+          ExitCode::usage,
+          "--system: this model has no chat template to put a system text in; write it into the prompt, or name "
+          "a template by --chat-template");
     // As it is, with the model's own control tokens understood.
-    return tokenizer.encode(prompt, {.add_special = true, .parse_special = true});
+    encoded.tokens = tokenizer.encode(prompt, {.add_special = true, .parse_special = true});
+    return encoded;
   }
-  return begin_conversation(tokenizer, chat, flags.system, prompt);
+  std::vector<ChatMessage> messages;
+  if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
+  messages.push_back({"user", prompt});
+  jinja::Dict variables = conversation_variables(flags.chat, messages);
+  add_token_variables(variables, tokenizer);
+  encoded.tokens = encode_conversation(tokenizer, chat->render(variables, jinja::local_time()));
+  if (const auto end = find_answer_end(*chat, tokenizer).token; end && !tokenizer.ends_generation(*end)) {
+    encoded.end_tokens.push_back(*end);
+    std::ranges::sort(encoded.end_tokens);
+  }
+  return encoded;
 }
 
 /// Positions of the session. Throws Error(context_full) where the prompt and a first token don't fit.
@@ -133,12 +151,12 @@ private:
   std::string text_;
 };
 
-GenerateResult stream_answer(const RunFlags& flags, const Loaded& loaded, Session& session, Sampler& sampler,
-                             std::span<const Token> prompt, AnswerStream& answer) {
+GenerateResult stream_answer(const RunFlags& flags, Session& session, Sampler& sampler, const Prompt& prompt,
+                             AnswerStream& answer) {
   GenerateOptions options;
   options.max_tokens = flags.generation.max_tokens;
   options.stops = flags.generation.stops;
-  options.end_tokens = loaded.tokenizer->special().end_of_generation;
+  options.end_tokens = prompt.end_tokens;
   if (flags.generation.max_time)
     options.max_time = std::chrono::milliseconds(static_cast<std::int64_t>(*flags.generation.max_time * 1e3));
   ProgressBar bar("prompt", "tokens", !flags.model.quiet);
@@ -151,14 +169,15 @@ GenerateResult stream_answer(const RunFlags& flags, const Loaded& loaded, Sessio
     bar.update(done, total);
     return true;
   };
-  GenerateResult result = generate(session, sampler, prompt, options, callbacks);
+  GenerateResult result = generate(session, sampler, prompt.tokens, options, callbacks);
   if (!flags.generation.json) answer.end_line();
   return result;
 }
 
 int run_model(const RunFlags& flags, Clock::time_point begin, const std::string& prompt) {
   Loaded loaded = load_headers(flags.model);
-  const std::vector<Token> tokens = encode_prompt(loaded.gguf, *loaded.tokenizer, flags.prompt, prompt);
+  const Prompt encoded = encode_prompt(flags, loaded.gguf.metadata(), *loaded.tokenizer, prompt);
+  const std::vector<Token>& tokens = encoded.tokens;
   if (tokens.empty())
     throw Error(ExitCode::usage,
                 "the prompt is empty, and the model has no token to begin a text with; give it some text");
@@ -181,7 +200,7 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   report.load_seconds = seconds_since(begin);
   const bool at_start = loaded.tokenizer->restarts_text(tokens.back());
   AnswerStream answer(*loaded.tokenizer, flags.generation.json, at_start);
-  report.result = stream_answer(flags, loaded, session, sampler, tokens, answer);
+  report.result = stream_answer(flags, session, sampler, encoded, answer);
 
   report.model_path = loaded.gguf.name();
   report.model_name = loaded.spec.name;
@@ -210,6 +229,7 @@ int run_command(std::vector<std::string> arguments) {
   RunFlags flags;
   CLI::App app("Answers one prompt and streams the answer to standard output.", "kern run");
   add_prompt_flags(app, flags.prompt);
+  add_template_flags(app, flags.chat);
   add_model_flags(app, flags.model);
   add_context_flags(app, flags.context);
   add_generation_flags(app, flags.generation);

@@ -51,6 +51,12 @@ std::string escape_controls(std::string_view text) {
   return out;
 }
 
+std::string escape_line(std::string_view text) {
+  std::string line = escape_controls(text);
+  for (std::size_t at = 0; (at = line.find('\n', at)) != std::string::npos; at += 2) line.replace(at, 1, "\\n");
+  return line;
+}
+
 ProgressBar::ProgressBar(std::string label, std::string unit, bool enabled)
     : label_(std::move(label)), unit_(std::move(unit)), enabled_(enabled && stderr_is_terminal()),
       begin_(now_seconds()) {}

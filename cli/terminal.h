@@ -15,6 +15,8 @@ int terminal_width();
 /// Control characters as visible escapes (\x1b), so that text from a model or a file can't drive a terminal. Newline
 /// and tab stay; other C0 controls, DEL and the C1 controls of UTF-8 don't.
 std::string escape_controls(std::string_view text);
+/// The same for one line: newlines as \n too.
+std::string escape_line(std::string_view text);
 
 /// A progress bar on standard error, drawn only where that is a terminal and only once a second has gone by.
 class ProgressBar {

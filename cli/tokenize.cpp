@@ -66,11 +66,8 @@ void print_tokens(const TokenizeFlags& flags, const Tokenizer& tokenizer, const 
   }
   if (flags.ids) return write_output(fmt::format("{}\n", fmt::join(tokens, " ")));
   std::string out;
-  for (const Token token : tokens) {
-    std::string piece = escape_controls(tokenizer.piece(token, true));
-    for (std::size_t at = 0; (at = piece.find('\n', at)) != std::string::npos; at += 2) piece.replace(at, 1, "\\n");
-    out += fmt::format("{:>7}  '{}'\n", token, piece);
-  }
+  for (const Token token : tokens)
+    out += fmt::format("{:>7}  '{}'\n", token, escape_line(tokenizer.piece(token, true)));
   write_output(out);
 }
 

@@ -17,7 +17,7 @@
 
 namespace kern::test {
 
-/// A chat template of the kind kern fills in, and one that it refuses.
+/// ChatML, and a chat template of another kind.
 inline constexpr const char* chatml_template =
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
     "'\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";

@@ -1,25 +1,21 @@
-// Recognising ChatML, and writing it.
+// Chat templates and the tokens of conversations.
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include <doctest/doctest.h>
 
+#include "tests/chat_fixture.h"
 #include "tests/tokenizer_vocabularies.h"
 #include "tokenizer/chat_template.h"
-#include "tokenizer/template_renderer.h"
 
 namespace kern {
 namespace {
 
 using test::MetadataBuilder;
 
-ChatTemplate read(const std::string& source) {
+TemplateKind kind_of(const std::string& source) {
   MetadataBuilder builder;
   builder.text("tokenizer.chat_template", source);
-  return read_chat_template(builder.metadata());
+  return template_kind(builder.metadata());
 }
 
 const std::string chatml =
@@ -27,176 +23,139 @@ const std::string chatml =
     "'<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}"
     "{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-TEST_CASE("ChatML is recognised however it is spelled") {
-  CHECK(read_chat_template(Metadata("x")).kind == TemplateKind::none);
-  CHECK(read(chatml).kind == TemplateKind::chatml);
-  CHECK_FALSE(read(chatml).default_system.has_value());
-  CHECK_FALSE(read(chatml).writes_bos);
-  CHECK(read("{{ bos_token }}" + chatml).writes_bos);
-  CHECK(read("{#- a comment -#}\n{% set x = 1 %}\n" + chatml + "\n").kind == TemplateKind::chatml);
-  // text between tags instead of expressions
-  CHECK(read("{%- for m in messages %}\n<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\n"
-             "{%- if add_generation_prompt %}<|im_start|>assistant\n{{ '' }}{% endif %}")
-            .kind == TemplateKind::chatml);
-  // a system turn of its own, and one that is asked for by name
-  const ChatTemplate with_default =
-      read("{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-           "{{ '<|im_start|>system\nBe kind.<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + "
-           "message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}"
-           "{{ '<|im_start|>assistant\n' }}{% endif %}\n");
-  CHECK(with_default.kind == TemplateKind::chatml);
-  CHECK(with_default.default_system == "Be kind.");
+/// Bytes, <|im_start|> 256, <|im_end|> 257, <s> 258, <tool> 259 (for any text), two line feeds 260 (for any text).
+std::unique_ptr<Tokenizer> chat_tokenizer(bool add_bos) {
+  auto words = test::byte_words();
+  words.add("<|im_start|>", 0, test::control).add("<|im_end|>", 0, test::control).add("<s>", 0, test::control);
+  words.add("<tool>", 0, test::user_defined).add("\xC4\x8A\xC4\x8A", 0, test::user_defined);
+  auto builder = test::byte_level(words, {}, "qwen2");
+  builder.number("tokenizer.ggml.bos_token_id", 258).flag("tokenizer.ggml.add_bos_token", add_bos);
+  return Tokenizer::create(builder.metadata());
 }
 
-TEST_CASE("whatever differs, or can't be followed, is something else") {
-  for (const std::string& source : {
-           std::string(""),
-           std::string("x"),
-           std::string("{"),
-           std::string("{{"),
-           std::string("{% for %}"),
-           std::string("{% if %}"),
-           std::string("{% endif %}"),
-           std::string("{{ 'a }}"),
-           std::string("\x01"),
-           chatml + "<think>",
-           "hello" + chatml,
-           chatml + "{{ unknown_function() }}",
-           chatml + "{% include 'x' %}",
-           chatml + "{% if date_string is defined or strftime_now() %}{{ x }}{% endif %}",
-           "{{ 'You are.' }}" + chatml,
-           chatml + "{% if add_generation_prompt %}<think>{% endif %}",
-           "{% set messages = messages[1:] %}" + chatml,
-           "{% set content = 1 %}{{ content }}" + chatml,
-           "{{ '<|im_start|>system\\nalways<|im_end|>\\n' }}" + chatml,
-           "{% for message in messages %}" + chatml,
-       })
-    CHECK_MESSAGE(read(source).kind == TemplateKind::other, source);
-  std::string trims = chatml;
-  trims.replace(trims.find("message['content']"), 18, "(message['content'] | trim)");
-  CHECK(read(trims).kind == TemplateKind::other);
-  std::string other_role = chatml;
-  other_role.replace(other_role.find("assistant"), 9, "model");
-  CHECK(read(other_role).kind == TemplateKind::other);
+jinja::Text render(const ChatTemplate& chat, const std::vector<ChatMessage>& messages) {
+  jinja::Dict variables = test::conversation(messages);
+  test::set_text(variables, "bos_token", "<s>");
+  test::set_text(variables, "eos_token", "</s>");
+  return chat.render(variables, {2026, 1, 2, 3, 4, 5});
+}
+
+std::string render_builtin(const std::string& name, const std::vector<ChatMessage>& messages) {
+  return std::string(render(*ChatTemplate::builtin(name), messages).view());
+}
+
+TEST_CASE("ChatML is recognised however it is spelled") {
+  CHECK(template_kind(Metadata("x")) == TemplateKind::none);
+  for (const std::string& source :
+       {chatml, "{{ bos_token }}" + chatml, "{#- a comment -#}\n{% set x = 1 %}\n" + chatml + "\n",
+        // text between tags instead of expressions
+        std::string("{%- for m in messages %}\n<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\n"
+                    "{%- if add_generation_prompt %}<|im_start|>assistant\n{{ '' }}{% endif %}"),
+        // a system turn of its own
+        "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nBe kind.<|im_end|>\n' }}{% endif %}" + chatml})
+    CHECK_MESSAGE(kind_of(source) == TemplateKind::chatml, source);
+  for (const std::string& source :
+       {std::string(""), std::string("x"), std::string("{{"), std::string("{% for %}"), chatml + "<think>",
+        "hello" + chatml, chatml + "{{ unknown_function() }}", chatml + "{% include 'x' %}",
+        "{{ raise_exception('no') }}" + chatml, "{% set messages = messages[1:] %}" + chatml})
+    CHECK_MESSAGE(kind_of(source) == TemplateKind::other, source);
   MetadataBuilder number;
   number.number("tokenizer.chat_template", 1);
-  CHECK_THROWS(read_chat_template(number.metadata()));
-}
-
-TEST_CASE("conditions that can't be told don't matter where they print nothing") {
-  CHECK(read("{%- if tools %}tools{% endif -%}" + chatml).kind == TemplateKind::chatml);
-  CHECK(read("{% set ns = namespace(n=0) %}{% for m in messages[::-1] %}{% if m.content.startswith('x') %}"
-             "{% set ns.n = 1 %}{% endif %}{% endfor %}" +
-             chatml)
-            .kind == TemplateKind::chatml);
-  CHECK(read("{% if messages[0].content == unknown() %}{% set a = '' %}{% else %}{% set a = 'x' %}{% endif %}{{ a }}" +
-             chatml)
-            .kind == TemplateKind::other);
-  CHECK(read("{% if unknown() %}{% elif true %}x{% endif %}" + chatml).kind == TemplateKind::other);
-  CHECK(read("{% if unknown() %}{% elif true %}{% else %}x{% endif %}" + chatml).kind == TemplateKind::chatml);
-  CHECK(read("{% if messages[0].content.startswith('x') %}x{% endif %}" + chatml).kind == TemplateKind::other);
-  CHECK(read(chatml + "{% if enable_thinking is defined and enable_thinking is false %}<think>{% endif %}").kind ==
-        TemplateKind::chatml);
-  CHECK(read(chatml + "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}").kind ==
-        TemplateKind::other);
-}
-
-TEST_CASE("templates can't make the renderer work without end") {
-  std::string nested;
-  for (int i = 0; i < 200; ++i) nested += "{% for m in messages %}";
-  CHECK(read(nested).kind == TemplateKind::other);
-  for (int i = 0; i < 200; ++i) nested += "{% endfor %}";
-  CHECK(read(nested).kind == TemplateKind::other);
-  CHECK(read("{{ " + std::string(100'000, '(') + " }}").kind == TemplateKind::other);
-  CHECK(read("{{ " + std::string(100'000, '[') + " }}").kind == TemplateKind::other);
-  std::string nots;
-  for (int i = 0; i < 10'000; ++i) nots += "not ";
-  CHECK(read("{% if " + nots + "x %}{% endif %}" + chatml).kind == TemplateKind::chatml);
-  std::string elses = "{{ x ";
-  for (int i = 0; i < 100'000; ++i) elses += "if x else x ";
-  CHECK(read(elses + "}}").kind == TemplateKind::other);
-  std::string many;
-  for (int i = 0; i < 30'000; ++i) many += "{% set a" + std::to_string(i) + " = 1 %}";
-  for (int i = 0; i < 30'000; ++i) many += "{% for m in messages %}{% endfor %}";
-  CHECK(read(many).kind == TemplateKind::other);
-  std::string doubled = "{% set a = 'xxxxxxxx' %}";
-  for (int i = 0; i < 60; ++i) doubled += "{% set a = a + a %}";
-  CHECK(read(doubled + "{{ a }}").kind == TemplateKind::other);
-}
-
-TEST_CASE("white space is trimmed as Jinja does it for chat templates") {
-  const std::vector<TemplateMessage> none;
-  const auto render = [&](std::string_view source) { return render_template(source, none, "").value_or("?"); };
-  CHECK(render("a\n") == "a");
-  CHECK(render("a\n\n") == "a\n");
-  CHECK(render("a {{- 'b' -}} c") == "abc");
-  CHECK(render("a {{ 'b' }} c") == "a b c");
-  CHECK(render("{% if true %}\nx\n{% endif %}\ny") == "x\ny");
-  CHECK(render("  {% if true %}\n  x\n  {% endif %}\ny") == "  x\ny");
-  CHECK(render("a  {% if true %}x{% endif %}") == "a  x");
-  CHECK(render("{# a #}\nb") == "b");
-  CHECK(render("{% if false %}a{% elif true %}b{% else %}c{% endif %}") == "b");
-  CHECK(render("{{ 'a' if false else 'b' }}{{ 'x' ~ 'y' }}{{ \"\\\"\\n\" }}") == "bxy\"\n");
-  CHECK(render("{% if not (1 == 2) and 'a' != 'b' and x is not defined %}y{% endif %}") == "y");
-}
-
-TEST_CASE("loops and namespaces scope as in Jinja") {
-  const std::vector<TemplateMessage> two = {{"user", "a"}, {"assistant", "b"}};
-  const auto render = [&](std::string_view source) { return render_template(source, two, "").value_or("?"); };
-  CHECK(render("{% for m in messages %}{{ m.content }}{% if loop.last %}.{% endif %}{% endfor %}") == "ab.");
-  CHECK(render("{% set x = 'o' %}{% for m in messages %}{{ x }}{% set x = m.content %}{{ x }}{% endfor %}{{ x }}") ==
-        "oaobo");
-  CHECK(render("{% set n = namespace(x='o') %}{% for m in messages %}{% set n.x = m.content %}{% endfor %}{{ n.x }}") ==
-        "b");
-  CHECK(render("{% for m in messages[1:] %}{{ m['role'] }}{% for k in messages %}{{ loop.index0 == 1 and k.content }}"
-               "{% endfor %}{% endfor %}") == "?"); // false is not text here
-  CHECK(render("{% for m in messages %}{% for k in messages %}{% if loop.first %}{{ k.content }}{% endif %}{% endfor %}"
-               "{% if loop.first %}|{% endif %}{% endfor %}") == "a|a");
+  CHECK_THROWS(ChatTemplate::of_model(number.metadata()));
 }
 
 TEST_CASE("a conversation's tokens: template text is special, message text is not, BOS comes once") {
-  auto words = test::byte_words();
-  words.add("<|im_start|>", 0, test::control).add("<|im_end|>", 0, test::control).add("<s>", 0, test::control);
-  auto builder = test::byte_level(words, {}, "qwen2");
-  builder.number("tokenizer.ggml.bos_token_id", 258);
-  const auto tokenizer = Tokenizer::create(builder.metadata());
-  const std::string text = "hi<|im_end|>";
-  const ChatTemplate bare{TemplateKind::chatml, {}, false};
-  auto ids = begin_conversation(*tokenizer, bare, {}, text);
-  CHECK(ids.front() == 256);
-  CHECK(std::count(ids.begin(), ids.end(), 257) == 1);
-  CHECK(tokenizer->decode(ids, true) == "<|im_start|>user\nhi<|im_end|><|im_end|>\n<|im_start|>assistant\n");
-  ids = begin_conversation(*tokenizer, {TemplateKind::chatml, "Be kind.", true}, {}, "x");
-  CHECK(tokenizer->decode(ids, true) ==
-        "<s><|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n");
-  ids = begin_conversation(*tokenizer, {TemplateKind::chatml, "Be kind.", false}, "", "x");
-  CHECK(tokenizer->decode(ids, true) ==
-        "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n");
+  const ChatTemplate plain(chatml, "test");
+  const ChatTemplate with_bos("{{ bos_token }}" + chatml, "test");
+  for (const bool add_bos : {false, true})
+    for (const ChatTemplate* chat : {&plain, &with_bos}) {
+      const auto tokenizer = chat_tokenizer(add_bos);
+      const auto ids = encode_conversation(*tokenizer, render(*chat, {{"user", "hi<|im_end|>"}}));
+      CHECK((ids.front() == 258) == (add_bos || chat == &with_bos));
+      CHECK(std::count(ids.begin(), ids.end(), 258) == (add_bos || chat == &with_bos ? 1 : 0));
+      CHECK(std::count(ids.begin(), ids.end(), 257) == 1);
+      CHECK(std::count(ids.begin(), ids.end(), 256) == 2);
+    }
 }
 
-TEST_CASE("real templates") {
-  const char* data = std::getenv("KERN_DATA");
-  if (!data) return;
-  const std::vector<std::pair<std::string, std::string>> known = {
-      {"Qwen-Qwen2.5-7B-Instruct", "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."},
-      {"MiMo-VL", "You are MiMo, an AI assistant developed by Xiaomi."},
-      {"Qwen-Qwen3-0.6B", ""},
-      {"Qwen3-Coder", ""},
-      {"LFM2-8B-A1B", ""}};
-  int others = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(data) / "templates")) {
-    if (entry.path().extension() != ".jinja") continue;
-    CAPTURE(entry.path().string());
-    std::ifstream in(entry.path(), std::ios::binary);
-    const ChatTemplate chat = read({std::istreambuf_iterator<char>(in), {}});
-    const auto expected =
-        std::find_if(known.begin(), known.end(), [&](const auto& k) { return k.first == entry.path().stem(); });
-    CHECK(chat.kind == (expected == known.end() ? TemplateKind::other : TemplateKind::chatml));
-    if (expected == known.end()) ++others;
-    else CHECK(chat.default_system.value_or("") == expected->second);
-    CHECK(chat.writes_bos == (entry.path().stem() == "LFM2-8B-A1B"));
+TEST_CASE("no text of a message is a control token, alone or with what the template writes around it") {
+  const auto tokenizer = chat_tokenizer(false);
+  std::string all;
+  for (std::size_t i = 0; i < tokenizer->vocab_size(); ++i)
+    if (tokenizer->type(static_cast<Token>(i)) == TokenType::control)
+      all += tokenizer->piece(static_cast<Token>(i), true);
+  const auto count_control = [&](const std::vector<Token>& ids) {
+    return std::ranges::count_if(ids, [&](Token id) { return tokenizer->type(id) == TokenType::control; });
+  };
+  const ChatTemplate chat(chatml, "test");
+  const auto quiet = encode_conversation(*tokenizer, render(chat, {{"system", "s"}, {"user", "u"}}));
+  for (const std::string& text : {all, all + "<|im_", std::string("<|im_end|"), std::string("_end|>"), all + all})
+    for (const char* role : {"user", "<|im_end|>"}) {
+      const jinja::Text rendered = render(chat, {{"system", text}, {role, text}});
+      const auto ids = encode_conversation(*tokenizer, rendered);
+      CHECK(count_control(ids) == count_control(quiet));
+      CHECK(tokenizer->decode(ids, true) == rendered.view());
+    }
+  // A template that puts control tokens together of its own text and a role.
+  const ChatTemplate built("{% for m in messages %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}", "test");
+  CHECK(encode_conversation(*tokenizer, render(built, {{"im_end", "<|im_end|>"}})).size() == 20);
+}
+
+TEST_CASE("harmless messages give the ids of the whole text") {
+  const auto tokenizer = chat_tokenizer(false);
+  const ChatTemplate chat("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}\n{{ m.content | trim }}"
+                          "<|im_end|>{% endfor %}",
+                          "test");
+  for (const char* text : {"", "hello", "\n", "a\n", "\n\n\n", " <tool> x", "<to", "ol>", "caf\xC3\xA9 \n"}) {
+    const jinja::Text rendered = render(chat, {{"system", text}, {"user", text}, {"assistant", text}});
+    CAPTURE(text);
+    CHECK(encode_conversation(*tokenizer, rendered) ==
+          tokenizer->encode(rendered.view(), {.add_special = false, .parse_special = true}));
   }
-  CHECK(others > 10);
+}
+
+TEST_CASE("what ends an answer") {
+  const auto tokenizer = chat_tokenizer(false);
+  const AnswerEnd known = find_answer_end(ChatTemplate(chatml, "test"), *tokenizer);
+  CHECK(known.token == 257);
+  CHECK(known.text == "<|im_end|>");
+  const AnswerEnd missing = find_answer_end(*ChatTemplate::builtin("llama3"), *tokenizer);
+  CHECK_FALSE(missing.token);
+  CHECK(missing.text == "<|eot_id|>");
+  CHECK(find_answer_end(ChatTemplate("{{ raise_exception('no') }}", "test"), *tokenizer).text.empty());
+}
+
+TEST_CASE("errors of a template name it and the line") {
+  CHECK_THROWS_WITH_AS(ChatTemplate("\n{% if %}", "some.jinja"),
+                       "some.jinja: line 2: found '%}', expected an expression", Error);
+  const ChatTemplate chat("{{ raise_exception('no system') }}", "some.jinja");
+  CHECK_THROWS_WITH_AS(render(chat, {}), "some.jinja: line 1: no system", Error);
+}
+
+TEST_CASE("the built-in templates write what their families were trained on") {
+  const std::vector<ChatMessage> messages = {{"system", "Sys."}, {"user", "Hi"}, {"assistant", "Yo"}, {"user", "B"}};
+  CHECK_FALSE(ChatTemplate::builtin("nothing"));
+  CHECK(render_builtin("alpaca", messages) == "Sys.\n\n### Instruction:\nHi\n\n### Response:\nYo</s>\n\n"
+                                              "### Instruction:\nB\n\n### Response:\n");
+  CHECK(render_builtin("chatml", messages) ==
+        "<|im_start|>system\nSys.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYo<|im_end|>\n"
+        "<|im_start|>user\nB<|im_end|>\n<|im_start|>assistant\n");
+  CHECK(render_builtin("deepseek", messages) ==
+        "<s>Sys.<｜User｜>Hi<｜Assistant｜>Yo<｜end▁of▁sentence｜><｜User｜>B<｜Assistant｜>");
+  CHECK(render_builtin("gemma", messages) ==
+        "<s><start_of_turn>user\nSys.\n\nHi<end_of_turn>\n<start_of_turn>model\nYo<end_of_turn>\n"
+        "<start_of_turn>user\nB<end_of_turn>\n<start_of_turn>model\n");
+  CHECK(render_builtin("llama2", messages) ==
+        "<s>[INST] <<SYS>>\nSys.\n<</SYS>>\n\nHi [/INST] Yo </s><s>[INST] B [/INST]");
+  CHECK(render_builtin("llama3", messages) ==
+        "<s><|start_header_id|>system<|end_header_id|>\n\nSys.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
+        "Hi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nYo<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nB<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
+  CHECK(render_builtin("mistral", messages) == "<s>[INST] Sys.\n\nHi [/INST] Yo</s>[INST] B [/INST]");
+  CHECK(render_builtin("phi3", messages) ==
+        "<|system|>\nSys.<|end|>\n<|user|>\nHi<|end|>\n<|assistant|>\nYo<|end|>\n<|user|>\nB<|end|>\n<|assistant|>\n");
+  CHECK(render_builtin("zephyr", messages) ==
+        "<|system|>\nSys.</s>\n<|user|>\nHi</s>\n<|assistant|>\nYo</s>\n<|user|>\nB</s>\n<|assistant|>\n");
 }
 
 } // namespace

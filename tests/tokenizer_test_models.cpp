@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "model/gguf.h"
+#include "tests/chat_fixture.h"
 #include "tests/fixtures.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/detokenizer.h"
@@ -41,13 +42,16 @@ TEST_CASE("a user's turn gives the ids of transformers' apply_chat_template") {
     const auto json = nlohmann::json::parse(std::ifstream(test::data_path(std::string("models/") + name + ".json")));
     const Gguf gguf = Gguf::open(test::data_path(std::string("models/") + name + ".gguf"));
     const auto tokenizer = Tokenizer::create(gguf.metadata());
-    const ChatTemplate chat = read_chat_template(gguf.metadata());
-    REQUIRE(chat.kind == TemplateKind::chatml);
-    const auto& conversation = json.at("chat").at(0);
-    REQUIRE(conversation.at("messages").size() == 1);
-    CHECK(
-        begin_conversation(*tokenizer, chat, {}, conversation.at("messages").at(0).at("content").get<std::string>()) ==
-        conversation.at("tokens").get<std::vector<Token>>());
+    CHECK(template_kind(gguf.metadata()) == TemplateKind::chatml);
+    const ChatTemplate chat = *ChatTemplate::of_model(gguf.metadata());
+    for (const auto& conversation : json.at("chat")) {
+      std::vector<ChatMessage> messages;
+      for (const auto& message : conversation.at("messages"))
+        messages.push_back({message.at("role"), message.at("content")});
+      const jinja::Text text = chat.render(test::conversation(messages), {});
+      CHECK(text.view() == conversation.at("text").get<std::string>());
+      CHECK(encode_conversation(*tokenizer, text) == conversation.at("tokens").get<std::vector<Token>>());
+    }
   }
 }
 

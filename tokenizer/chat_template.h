@@ -1,43 +1,80 @@
 // How a model wants a conversation written down.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/error.h"
 #include "model/metadata.h"
+#include "tokenizer/jinja/template.h"
 #include "tokenizer/tokenizer.h"
 
 namespace kern {
 
+struct ChatMessage {
+  std::string role;
+  std::string content;
+};
+
+/// A Jinja template, with what it is given beside the messages.
+class ChatTemplate {
+public:
+  /// `name`: the file or key it comes from, for messages. Throws Error with `code` for a template that makes no sense.
+  ChatTemplate(std::string_view source, std::string name, ExitCode code = ExitCode::usage);
+
+  /// The template of a model; nothing where it has none. Throws Error with `code`, and Error(model) where the key holds
+  /// no text.
+  static std::optional<ChatTemplate> of_model(const Metadata& metadata, ExitCode code = ExitCode::model);
+  /// One of `builtin_template_names()`, or nothing.
+  static std::optional<ChatTemplate> builtin(std::string_view name);
+
+  /// What the template makes of its variables. Texts that are marked stay marked: they came from messages. Throws
+  /// Error(usage) "NAME: line N: PROBLEM" where the template raises an exception or fails: it doesn't take these.
+  jinja::Text render(const jinja::Dict& variables, const jinja::DateTime& now) const;
+
+  const std::string& name() const { return name_; }
+
+private:
+  std::string name_;
+  std::shared_ptr<const jinja::Template> template_;
+};
+
+/// "chatml, gemma, ..."
+std::string builtin_template_names();
+
+/// user, assistant, system, tool and the other roles that templates ask for. They count as the template's words: some
+/// make control tokens of them.
+bool is_known_role(std::string_view role);
+
+/// `messages`, a list of dicts whose contents are marked as a message's text.
+jinja::Value message_list(const std::vector<ChatMessage>& messages);
+
+/// Sets bos_token, eos_token, pad_token and unk_token as the vocabulary spells them, where the vocabulary has them and
+/// the variables haven't.
+void add_token_variables(jinja::Dict& variables, const Tokenizer& tokenizer);
+
+/// Ids of a rendered conversation. Control tokens come from the template only: the same text inside a message stays
+/// text. Otherwise the ids are those of the whole text. BOS comes first, once, if the model adds it or the template
+/// writes it; EOS isn't added.
+std::vector<Token> encode_conversation(const Tokenizer& tokenizer, const jinja::Text& text);
+
+/// What the template writes behind the last message of an assistant.
+struct AnswerEnd {
+  std::string text;           // without white space around it; empty where nothing follows or it can't be told
+  std::optional<Token> token; // the control token that it begins with
+};
+AnswerEnd find_answer_end(const ChatTemplate& chat, const Tokenizer& tokenizer);
+
 enum class TemplateKind {
   none,   // the file has no `tokenizer.chat_template`
   chatml, // <|im_start|>ROLE\nCONTENT<|im_end|>\n for every message, then <|im_start|>assistant\n
-  other,  // anything else, and whatever can't be told
+  other,  // anything else
 };
 
-/// What `tokenizer.chat_template` does with the first message of a conversation.
-struct ChatTemplate {
-  TemplateKind kind = TemplateKind::none;
-  std::optional<std::string> default_system; // what it says as the system where the conversation has no system message
-  bool writes_bos = false;                   // it begins with the BOS token
-};
-
-/// A template counts as ChatML if, for a user's message and for a system's and a user's, it writes exactly the turns
-/// above, apart from BOS at the start and a system turn of its own where there is none. Tool calls, thinking and later
-/// turns of the assistant may be anything. Tested by rendering it with a small subset of Jinja; a template that the
-/// subset can't follow is `other`, never guessed at. Throws Error(model) where the key is no string.
-ChatTemplate read_chat_template(const Metadata& metadata);
-
-/// read_chat_template(metadata).kind
+/// Told by rendering a user's message, and a system's and a user's. Never throws for what the template does.
 TemplateKind template_kind(const Metadata& metadata);
-
-/// The tokens up to where the model begins its answer to `user`, for a template of kind chatml. Without `system`, the
-/// template's own, if it has one; an empty text is a system turn without content. BOS comes first, once, if the model
-/// adds it or the template writes it. Control tokens come from the template only: the same text inside a message stays
-/// text.
-std::vector<Token> begin_conversation(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                                      std::optional<std::string_view> system, std::string_view user);
 
 } // namespace kern

@@ -33,6 +33,10 @@ const SpecialMatcher::Entry* SpecialMatcher::longest_at(std::string_view text, b
   return best;
 }
 
+std::size_t SpecialMatcher::after_space(std::string_view text, std::size_t position) {
+  return std::min(text.find_first_not_of(" \t\n\v\f\r", position), text.size());
+}
+
 std::optional<SpecialMatcher::Match> SpecialMatcher::find(std::string_view text, std::size_t from,
                                                           bool parse_special) const {
   for (std::size_t begin = from; begin < text.size(); ++begin) {
@@ -40,10 +44,9 @@ std::optional<SpecialMatcher::Match> SpecialMatcher::find(std::string_view text,
     if (parse_special ? first_[byte] == first_[byte + 1u] : !begins_always_[byte]) continue;
     const Entry* entry = longest_at(text.substr(begin), parse_special);
     if (!entry) continue;
-    std::size_t end = begin + entry->text.size();
-    if (entry->swallows_space && parse_special)
-      while (end < text.size() && std::string_view(" \t\n\v\f\r").find(text[end]) != std::string_view::npos) ++end;
-    return Match{begin, end, entry->token};
+    const std::size_t end = begin + entry->text.size();
+    const bool swallows = entry->swallows_space && parse_special;
+    return Match{begin, swallows ? after_space(text, end) : end, entry->token, swallows};
   }
   return std::nullopt;
 }

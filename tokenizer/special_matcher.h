@@ -27,7 +27,10 @@ public:
     std::size_t begin;
     std::size_t end;
     Token token;
+    bool swallows_space = false; // so `end` is behind white space, as far as the text goes
   };
+  /// Where the white space that a token swallows ends.
+  static std::size_t after_space(std::string_view text, std::size_t position);
 
   SpecialMatcher() = default;
   /// Of entries with the same text the last counts; empty texts are left out.

@@ -65,7 +65,8 @@ public:
   /// Error(model) where the vocabulary has no token for a byte of it.
   std::vector<Token> encode(std::string_view text, const EncodeOptions& options) const;
 
-  /// Ids of the parts put together: words may reach across their borders, special tokens may not.
+  /// Ids of the parts put together: words and tokens of type user_defined may reach across borders; control tokens
+  /// lie within a part that has parse_special, and go before user_defined ones.
   virtual std::vector<Token> encode(std::span<const TextPart> parts, bool add_special) const = 0;
 
   /// The bytes a token stands for in the middle of a text; empty for control and unknown tokens unless `show_special`.

@@ -50,36 +50,66 @@ std::vector<Token> VocabularyTokenizer::encode(std::span<const TextPart> parts, 
     throw Error(ExitCode::usage,
                 fmt::format("a text of {} bytes is too long to tokenize, the limit is {}", size, longest_text));
 
+  std::string joined;
+  if (parts.size() > 1)
+    for (const TextPart& part : parts) joined += part.text;
+  const std::string_view text = parts.size() == 1 ? parts.front().text : std::string_view(joined);
+
   std::vector<Token> out;
   const bool add_bos = add_special && special().add_bos;
   if (add_bos) out.push_back(*special().bos);
-  std::string pending; // plain text since the last special token
-  bool at_start = true;
-  bool any = false;        // text or token of the text's own came before
+  std::size_t done = 0;
   Token last_special = -1; // what the text ends with, if it is a special token
-  const auto flush = [&] {
-    if (pending.empty()) return;
-    encode_text(pending, at_start, out);
-    pending.clear();
-    at_start = false;
-    any = true;
+  const auto encode_until = [&](std::size_t end) {
+    if (done == end) return;
+    encode_text(text.substr(done, end - done), true, out); // what is special stands before it, or nothing
     last_special = -1;
   };
-  for (const TextPart& part : parts) {
-    std::size_t position = 0;
-    while (const auto match = matcher_.find(part.text, position, part.parse_special)) {
-      pending += part.text.substr(position, match->begin - position);
-      flush();
-      if (any || !add_bos || match->token != special().bos) out.push_back(match->token);
-      last_special = match->token;
-      at_start = any = true;
-      position = match->end;
-    }
-    pending += part.text.substr(position);
+  for (const SpecialMatcher::Match& match : find_special(text, parts)) {
+    encode_until(match.begin);
+    if (match.begin > 0 || !add_bos || match.token != special().bos) out.push_back(match.token);
+    last_special = match.token;
+    done = match.end;
   }
-  flush();
+  encode_until(text.size());
   if (add_special && special().add_eos && last_special != *special().eos) out.push_back(*special().eos);
   return out;
+}
+
+std::vector<SpecialMatcher::Match> VocabularyTokenizer::find_special(std::string_view text,
+                                                                     std::span<const TextPart> parts) const {
+  // Control tokens lie within a part that may have them.
+  std::vector<SpecialMatcher::Match> control;
+  std::size_t part_begin = 0;
+  for (const TextPart& part : parts) {
+    const std::size_t end = part_begin + part.text.size();
+    std::size_t from = part_begin;
+    while (part.parse_special) {
+      const auto match = matcher_.find(text.substr(0, end), from, true);
+      if (!match) break;
+      from = match->end;
+      if (vocabulary_.type(match->token) != TokenType::user_defined || match->swallows_space) control.push_back(*match);
+    }
+    part_begin = end;
+  }
+  // The others lie anywhere between them.
+  std::vector<SpecialMatcher::Match> all;
+  std::size_t from = 0;
+  const auto find_until = [&](std::size_t end) {
+    while (const auto match = matcher_.find(text.substr(0, end), from, false)) {
+      all.push_back(*match);
+      from = match->end;
+    }
+  };
+  for (SpecialMatcher::Match& match : control) {
+    if (match.begin < from) continue; // white space that the one before has taken
+    find_until(match.begin);
+    if (match.swallows_space) match.end = SpecialMatcher::after_space(text, match.end);
+    all.push_back(match);
+    from = match.end;
+  }
+  find_until(text.size());
+  return all;
 }
 
 void VocabularyTokenizer::check(Token token) const {

@@ -46,6 +46,8 @@ protected:
   Token unknown_for(unsigned char byte) const;
 
 private:
+  /// The special tokens of the parts together, `text`: ascending, none over another.
+  std::vector<SpecialMatcher::Match> find_special(std::string_view text, std::span<const TextPart> parts) const;
   void check(Token token) const;
 
   std::string source_; // the file, for messages

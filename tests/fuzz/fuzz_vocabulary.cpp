@@ -56,6 +56,17 @@ struct Description {
   }
 };
 
+/// A message by the file's own chat template.
+void converse(const kern::Tokenizer& tokenizer, const kern::Metadata& metadata, const std::string& text) {
+  const auto chat = kern::ChatTemplate::of_model(metadata);
+  if (!chat) return;
+  kern::jinja::Budget budget(kern::jinja::Limits{}, 0);
+  kern::jinja::Dict variables;
+  variables.set(kern::jinja::make_text("messages"), kern::message_list({{"user", text}}), budget);
+  kern::add_token_variables(variables, tokenizer);
+  kern::encode_conversation(tokenizer, chat->render(variables, {2026, 1, 2, 3, 4, 5}));
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -74,7 +85,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string& text = description.text;
     switch (text.empty() ? 0 : text.front() % 4) {
     case 0: kern::fuzz::check_any_ids(*tokenizer, text, true); break;
-    case 1: kern::begin_conversation(*tokenizer, kern::read_chat_template(builder.metadata()), {}, text); break;
+    case 1: converse(*tokenizer, builder.metadata(), text); break;
     default: kern::fuzz::check_text(*tokenizer, text, text.front() % 4 == 3, false);
     }
   } catch (const kern::Error&) {
