@@ -47,6 +47,11 @@ TEST_CASE("a small model in every format: the same bits everywhere, near its wei
       CpuBackend backend(2, *kernels);
       CHECK(same_bits(logits_of(file, backend, 7), expected));
     }
+    // Interleaved on the way (a prompt of 70 tokens isn't, the token after it is), or not at all.
+    for (const Repack repack : {Repack::when_used, Repack::never}) {
+      CpuBackend backend(2, choose_cpu_kernels(""), repack);
+      CHECK(same_bits(logits_of(file, backend, 512), expected));
+    }
     random.as_floats = true;
     const std::vector<float> floats = logits_of(test::random_model_bytes(random), plain, 512);
     if constexpr (Traits::is_float) {

@@ -68,7 +68,10 @@ class CpuWeight final : public Weight {
 public:
   const std::byte* data = nullptr; // [rows] of row_bytes; vectors: floats
   std::size_t row_bytes = 0;
-  bool interleaved = false;  // panels of 16 rows in `panels`
+  bool interleaved = false;    // panels of 16 rows in the arena
+  std::byte* panels = nullptr; // where they go while the weight still waits for that
+  std::span<const std::byte> source;
+  bool droppable = false;
   std::vector<float> floats; // owned by vectors
   std::shared_ptr<PanelArena> arena;
 
@@ -149,13 +152,14 @@ CpuBackend::~CpuBackend() = default;
 
 void CpuBackend::expect_weights(std::uint64_t bytes) {
   // A fifth is left to the cache, the scratch and everybody else.
-  if (repack_ == Repack::automatic) repack_ = bytes <= available_memory() / 5 * 4 ? Repack::always : Repack::never;
+  if (repack_ == Repack::automatic) repack_ = bytes <= available_memory() / 5 * 4 ? Repack::when_used : Repack::never;
   expected_ = bytes + bytes / 64; // some more: rows are filled up to panels
   arena_ = nullptr;
 }
 
 bool CpuBackend::interleaves(const WeightSource& source, WeightUse use) const {
-  return use == WeightUse::matrix && repack_ == Repack::always && kernels_.interleaves(source.format);
+  return use == WeightUse::matrix && (repack_ == Repack::at_once || repack_ == Repack::when_used) &&
+         kernels_.interleaves(source.format);
 }
 
 std::string CpuBackend::description() const {
@@ -183,33 +187,41 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
                         weight->floats.data());
     weight->data = reinterpret_cast<const std::byte*>(weight->floats.data());
   } else if (interleaves(source, use)) {
-    interleave(source, *weight);
+    weight->source = source.bytes;
+    weight->droppable = source.droppable;
+    const std::size_t bytes = static_cast<std::size_t>(panels_of(source.rows)) * panel_rows * weight->row_bytes;
+    if (!arena_ || arena_->left() < align_up(bytes)) {
+      arena_ = std::make_shared<PanelArena>(std::max<std::size_t>(align_up(bytes), expected_));
+      expected_ = 0; // what doesn't fit after that gets its own
+    }
+    weight->panels = arena_->take(align_up(bytes));
+    weight->arena = arena_;
+    if (repack_ == Repack::at_once) interleave(*weight);
   }
   return weight;
 }
 
-void CpuBackend::interleave(const WeightSource& source, CpuWeight& weight) {
-  const std::int64_t panels = panels_of(source.rows);
+void CpuBackend::settle(const Weight& weight) {
+  // Layout is the backend's business and changes no result: to everybody else the weight stays the same.
+  auto& waiting = const_cast<CpuWeight&>(cpu(weight));
+  if (settles_ && waiting.panels && !waiting.interleaved) interleave(waiting);
+}
+
+void CpuBackend::interleave(CpuWeight& weight) {
+  const std::int64_t panels = panels_of(weight.rows);
   const std::size_t panel_bytes = weight.row_bytes * panel_rows;
-  const std::size_t bytes = static_cast<std::size_t>(panels) * panel_bytes;
-  if (!arena_ || arena_->left() < align_up(bytes)) {
-    arena_ = std::make_shared<PanelArena>(std::max<std::size_t>(align_up(bytes), expected_));
-    expected_ = 0; // what doesn't fit after that gets its own
-  }
-  std::byte* const target = arena_->take(align_up(bytes));
-  weight.arena = arena_;
-  weight.data = target;
-  weight.interleaved = true;
   pool_.run([&](int thread) {
     const Share share = share_of(panels, thread, pool_.size());
     for (std::int64_t p = share.begin; p < share.end; ++p) {
       const std::int64_t row = p * panel_rows;
-      kernels_.interleave(source.format, source.bytes.data() + static_cast<std::size_t>(row) * weight.row_bytes,
-                          weight.row_bytes, static_cast<int>(std::min<std::int64_t>(panel_rows, source.rows - row)),
-                          static_cast<int>(source.columns), target + static_cast<std::size_t>(p) * panel_bytes);
+      kernels_.interleave(weight.format, weight.source.data() + static_cast<std::size_t>(row) * weight.row_bytes,
+                          weight.row_bytes, static_cast<int>(std::min<std::int64_t>(panel_rows, weight.rows - row)),
+                          static_cast<int>(weight.columns), weight.panels + static_cast<std::size_t>(p) * panel_bytes);
     }
   });
-  if (source.droppable) drop_pages(source.bytes);
+  weight.data = weight.panels;
+  weight.interleaved = true;
+  if (weight.droppable) drop_pages(weight.source);
 }
 
 MemoryUse CpuBackend::weight_memory(const WeightSource& source, WeightUse use) const {
@@ -240,6 +252,8 @@ void CpuBackend::reserve(const StepLimits& limits) {
 
 void CpuBackend::embed(const Weight& table, const StepInputs& step, float scale, Rows out) {
   const CpuWeight& weight = cpu(table);
+  constexpr int many = 256; // tokens whose products take several times as long as interleaving
+  settles_ = step.tokens == 1 || step.tokens >= many;
   pool_.run([&](int thread) {
     const Share rows = share_of(step.tokens, thread, pool_.size());
     for (std::int64_t t = rows.begin; t < rows.end; ++t)
@@ -338,6 +352,7 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
 }
 
 void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
+  settle(weight);
   const Product product{&weight, nullptr, out};
   RowQueue queue(weight.rows, x.rows, pool_.size());
   pool_.run([&](int thread) {
@@ -365,6 +380,7 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
 void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activation, Rows normed, Product gate,
                               Product up) {
   const Product products[] = {gate, up};
+  for (const Product& product : products) settle(*product.weight);
   // Both matrices have the same rows, so the rows of one meet those of the other.
   RowQueue queue(gate.weight->rows, x.rows, pool_.size());
   const bool same_format = gate.weight->format == up.weight->format;
@@ -383,6 +399,7 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
 }
 
 void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
+  settle(weight);
   const Product product{&weight, bias, scratch};
   RowQueue queue(weight.rows, x.rows, pool_.size());
   pool_.run([&](int thread) {

@@ -10,17 +10,23 @@
 
 namespace kern {
 
-/// Quantized matrices are interleaved by 16 rows into private memory where that leaves room for everything else; other
-/// weights stay in the file's layout, mapped. Results are independent of that, of the number of threads and of the
-/// instruction set.
-enum class Repack { automatic, always, never };
+/// When quantized matrices are interleaved by 16 rows into private memory.
+enum class Repack {
+  automatic, // where the weights leave room for everything else: like when_used, else never
+  when_used, // before the first step of one token, or of so many that they outweigh it: a short prompt is answered
+             // first
+  at_once,   // when they are bound
+  never,     // all weights stay in the file's layout, mapped
+};
 
 class CpuWeight;
 class PanelArena;
 
+/// Weights other than quantized matrices stay in the file's layout, mapped. Results are independent of layouts, of the
+/// number of threads and of the instruction set.
 class CpuBackend final : public Backend {
 public:
-  explicit CpuBackend(int threads, const CpuKernels& kernels = choose_cpu_kernels(), Repack repack = Repack::always);
+  explicit CpuBackend(int threads, const CpuKernels& kernels = choose_cpu_kernels(), Repack repack = Repack::at_once);
   ~CpuBackend() override;
 
   std::string description() const override;
@@ -59,7 +65,9 @@ private:
   struct Workspace;
 
   bool interleaves(const WeightSource& source, WeightUse use) const;
-  void interleave(const WeightSource& source, CpuWeight& weight);
+  void interleave(CpuWeight& weight);
+  /// Interleaves a weight that waits for it, if this step is one for that.
+  void settle(const Weight& weight);
 
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
   void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
@@ -71,6 +79,7 @@ private:
   const CpuKernels& kernels_;
   ThreadPool pool_;
   Repack repack_;
+  bool settles_ = false;       // whether the step at hand interleaves what it uses
   std::uint64_t expected_ = 0; // bytes of weights announced
   std::shared_ptr<PanelArena> arena_;
   std::unique_ptr<Workspace> workspace_;
