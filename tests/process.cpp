@@ -145,6 +145,8 @@ void Process::start(const std::string& executable, const std::vector<std::string
       const rlimit limit{options_.address_space, options_.address_space};
       ::setrlimit(RLIMIT_AS, &limit);
     }
+    // Whoever runs the tests may ignore some (nohup, a job in the background), and a child inherits that.
+    for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE}) ::signal(signal, SIG_DFL);
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     ::execve(argv[0], argv.data(), envp.data());
