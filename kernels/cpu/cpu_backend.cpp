@@ -366,6 +366,7 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
                                std::span<const Product> products) {
   constexpr std::size_t most = 4;
   if (products.size() > most) return Backend::norm_products(x, norm, epsilon, normed, products);
+  for (const Product& product : products) settle(*product.weight);
   std::array<std::optional<RowQueue>, most> queues;
   for (std::size_t i = 0; i < products.size(); ++i) queues[i].emplace(products[i].weight->rows, x.rows, pool_.size());
   pool_.run([&](int thread) {
