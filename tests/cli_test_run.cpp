@@ -243,5 +243,18 @@ TEST_CASE("help and version go to standard output") {
   }
 }
 
+TEST_CASE("--no-repack keeps all weights mapped and changes no byte of the answer") {
+  const Words run = {"run", "--temp", "0", "-n", "24", "-q", "Tell me a story about a fox"};
+  Words mapped = run;
+  mapped.push_back("--no-repack");
+  const auto interleaved = kern(run);
+  CHECK(interleaved.code == 0);
+  CHECK(interleaved.out.size() > 20);
+  CHECK(kern(mapped).out == interleaved.out);
+  const std::string none = "weights, mapped                    0 B";
+  CHECK(contains(kern({"info", "--plan"}).out, none));
+  CHECK(!contains(kern({"info", "--plan", "--no-repack"}).out, none));
+}
+
 } // namespace
 } // namespace kern::test

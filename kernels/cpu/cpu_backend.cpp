@@ -201,10 +201,11 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
   return weight;
 }
 
-void CpuBackend::settle(const Weight& weight) {
+std::int64_t CpuBackend::settle(const Weight& weight) {
   // Layout is the backend's business and changes no result: to everybody else the weight stays the same.
   auto& waiting = const_cast<CpuWeight&>(cpu(weight));
   if (settles_ && waiting.panels && !waiting.interleaved) interleave(waiting);
+  return weight.rows;
 }
 
 void CpuBackend::interleave(CpuWeight& weight) {
@@ -352,9 +353,8 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
 }
 
 void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
-  settle(weight);
   const Product product{&weight, nullptr, out};
-  RowQueue queue(weight.rows, x.rows, pool_.size());
+  RowQueue queue(settle(weight), x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
     pool_.barrier();
@@ -366,9 +366,9 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
                                std::span<const Product> products) {
   constexpr std::size_t most = 4;
   if (products.size() > most) return Backend::norm_products(x, norm, epsilon, normed, products);
-  for (const Product& product : products) settle(*product.weight);
   std::array<std::optional<RowQueue>, most> queues;
-  for (std::size_t i = 0; i < products.size(); ++i) queues[i].emplace(products[i].weight->rows, x.rows, pool_.size());
+  for (std::size_t i = 0; i < products.size(); ++i)
+    queues[i].emplace(settle(*products[i].weight), x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, &norm, epsilon, normed, products);
     pool_.barrier();
@@ -381,9 +381,9 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
 void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activation, Rows normed, Product gate,
                               Product up) {
   const Product products[] = {gate, up};
-  for (const Product& product : products) settle(*product.weight);
   // Both matrices have the same rows, so the rows of one meet those of the other.
-  RowQueue queue(gate.weight->rows, x.rows, pool_.size());
+  settle(*up.weight);
+  RowQueue queue(settle(*gate.weight), x.rows, pool_.size());
   const bool same_format = gate.weight->format == up.weight->format;
   pool_.run([&](int thread) {
     prepare_rows(thread, x, &norm, epsilon, normed, products);
@@ -400,9 +400,8 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
 }
 
 void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
-  settle(weight);
   const Product product{&weight, bias, scratch};
-  RowQueue queue(weight.rows, x.rows, pool_.size());
+  RowQueue queue(settle(weight), x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
     pool_.barrier();

@@ -66,8 +66,9 @@ private:
 
   bool interleaves(const WeightSource& source, WeightUse use) const;
   void interleave(CpuWeight& weight);
-  /// Interleaves a weight that waits for it, if this step is one for that.
-  void settle(const Weight& weight);
+  /// Interleaves a weight that waits for it, if this step is one for that. Returns its rows: a queue of them is made
+  /// from a weight that was settled.
+  std::int64_t settle(const Weight& weight);
 
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
   void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
