@@ -197,14 +197,22 @@ void add_generation_flags(CLI::App& app, GenerationFlags& flags) {
       ->take_all();
 }
 
+void prepare_flags(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) option->transform(CLI::Validator(unguard_brackets, ""));
+}
+
 bool parse_flags(CLI::App& app, std::vector<std::string> arguments) {
+  prepare_flags(app);
+  return parse_prepared_flags(app, std::move(arguments));
+}
+
+bool parse_prepared_flags(CLI::App& app, std::vector<std::string> arguments) {
   bool after_separator = false;
   for (std::string& argument : arguments) {
     after_separator = after_separator || argument == "--";
     if (!after_separator) argument = spell_out(argument);
     guard_brackets(argument);
   }
-  for (CLI::Option* option : app.get_options()) option->transform(CLI::Validator(unguard_brackets, ""));
   std::ranges::reverse(arguments); // CLI11 takes them from the back
   try {
     app.parse(arguments);

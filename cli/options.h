@@ -62,6 +62,9 @@ void add_generation_flags(CLI::App& app, GenerationFlags& flags);
 /// Parses with the spellings other tools use (-ngl, -ub, ...) understood. Returns false after printing the help that
 /// was asked for. Throws Error(usage).
 bool parse_flags(CLI::App& app, std::vector<std::string> arguments);
+/// The two halves of it, for an app that parses many lines: once all its flags are declared, then for each line.
+void prepare_flags(CLI::App& app);
+bool parse_prepared_flags(CLI::App& app, std::vector<std::string> arguments);
 
 /// "ID+BIAS" or "ID-BIAS" -> (id, bias). Throws Error(usage).
 std::pair<std::int32_t, float> parse_logit_bias(const std::string& text);

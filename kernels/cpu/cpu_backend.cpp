@@ -296,14 +296,12 @@ void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsi
 
 namespace {
 
-/// The rows of a matrix, handed out to threads. One token: a few panels at a time to whoever is free, because memory
-/// serves cores unevenly. Several: a share each, because every share prepares the activations for itself.
+/// The rows of a matrix, handed out to threads. One token: some panels at a time to whoever is free, because memory
+/// serves cores unevenly, and the fewer the nearer the end, so that all end together. Several: a share each, because
+/// every share prepares the activations for itself.
 class RowQueue {
 public:
-  RowQueue(std::int64_t rows, int tokens, int threads) : rows_(rows), threads_(threads), shared_(tokens == 1) {
-    const std::int64_t panels = panels_of(rows) / (std::int64_t{8} * threads);
-    chunk_ = std::max<std::int64_t>(panels, 1) * panel_rows;
-  }
+  RowQueue(std::int64_t rows, int tokens, int threads) : rows_(rows), threads_(threads), shared_(tokens == 1) {}
   /// Calls work(rows, continues) until there are none left.
   template <class Work> void drain(int thread, Work&& work) {
     if (!shared_) {
@@ -312,17 +310,26 @@ public:
       return;
     }
     bool continues = false;
-    for (std::int64_t begin = next_.fetch_add(chunk_); begin < rows_; begin = next_.fetch_add(chunk_)) {
-      work(Share{begin, std::min(begin + chunk_, rows_)}, continues);
+    for (Share rows = take(); rows.begin < rows.end; rows = take()) {
+      work(rows, continues);
       continues = true;
     }
   }
 
 private:
+  Share take() {
+    std::int64_t begin = next_.load(std::memory_order_relaxed);
+    std::int64_t end = begin;
+    do {
+      const std::int64_t chunks = (rows_ - begin) / (std::int64_t{2} * threads_ * chunk_rows);
+      end = std::min(begin + std::max<std::int64_t>(chunks, 1) * chunk_rows, rows_);
+    } while (begin < end && !next_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+    return {begin, end};
+  }
+
   std::int64_t rows_;
   int threads_;
   bool shared_;
-  std::int64_t chunk_;
   std::atomic<std::int64_t> next_{0};
 };
 

@@ -86,19 +86,25 @@ template <class Traits> void product_share_quantized(const ProductShare& share) 
   }
 }
 
-/// One token: panel by panel straight from the interleaved codes.
+/// Copies of the longest loop body there is only take time to compile, and two parts of a panel are two already.
+constexpr int panels_at_once = panel_rows == lane_count ? 2 : 1;
+
+/// One token: straight from the interleaved codes.
 template <class Traits> void product_share_vector(const ProductShare& share) {
   const ProductScratch scratch = carve_product(share.scratch, share.columns);
   if (!share.continues) prepare_corrections<Traits>(share.quantized, 0, share.columns, scratch.corrections);
   const TileChunk x = tile_chunk<Traits>(share.quantized, 0, share.columns, 0, scratch.corrections);
-  for (std::int64_t row = share.row_begin; row < share.row_end; row += panel_rows) {
-    const std::byte* panel = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
-    if (row + panel_rows <= share.row_end) {
-      vector_product<Traits>(panel, share.columns, x, share.out + row);
-    } else {
-      vector_product<Traits>(panel, share.columns, x, scratch.out);
-      copy_results(scratch.out, 1, static_cast<int>(share.row_end - row), share.out + row, 0);
-    }
+  const std::size_t stride = static_cast<std::size_t>(panel_rows) * share.row_bytes;
+  const std::byte* panel = share.weights + static_cast<std::size_t>(share.row_begin) * share.row_bytes;
+  std::int64_t row = share.row_begin;
+  for (; row + panels_at_once * panel_rows <= share.row_end; row += panels_at_once * panel_rows) {
+    vector_product<Traits, panels_at_once>(panel, stride, share.columns, x, share.out + row);
+    panel += panels_at_once * stride;
+  }
+  for (; row < share.row_end; row += panel_rows, panel += stride) {
+    vector_product<Traits, 1>(panel, stride, share.columns, x, scratch.out);
+    const std::int64_t left = share.row_end - row;
+    copy_results(scratch.out, 1, static_cast<int>(left < panel_rows ? left : panel_rows), share.out + row, 0);
   }
 }
 
