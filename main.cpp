@@ -27,6 +27,7 @@ constexpr Command commands[] = {
     {"run", "answer one prompt, from the arguments, a file or standard input", kern::run_command},
     {"bench", "how fast a model runs, and how near to the machine's limits", kern::bench_command},
     {"info", "what a model file holds, and what running it takes", kern::info_command},
+    {"quantize", "a model file in another format", kern::quantize_command},
     {"template", "what a chat template makes of a conversation", kern::template_command},
     {"tokenize", "text to token ids and back", kern::tokenize_command},
 };

@@ -3,6 +3,7 @@
 
 #include "quant/code_tables.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -30,6 +31,11 @@ struct IQ4_NL {
     }
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    pack_nibbles(parts.digits, 16, block.codes);
+  }
 };
 
 } // namespace kern

@@ -4,6 +4,7 @@
 
 #include "quant/code_tables.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -40,6 +41,17 @@ struct IQ4_XS {
       const int high = (block.high_scales[g / 4] >> (2 * (g % 4))) & 3;
       scales[g] = d * static_cast<float>((low | (high << 4)) - 32);
     }
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < 2; ++i)
+      block.high_scales[i] =
+          static_cast<std::uint8_t>((parts.scales[4 * i] >> 4 & 3) | (parts.scales[4 * i + 1] >> 4 & 3) << 2 |
+                                    (parts.scales[4 * i + 2] >> 4 & 3) << 4 | (parts.scales[4 * i + 3] >> 4 & 3) << 6);
+    for (int i = 0; i < 4; ++i)
+      block.low_scales[i] = static_cast<std::uint8_t>((parts.scales[2 * i] & 15) | (parts.scales[2 * i + 1] << 4));
+    for (int g = 0; g < 8; ++g) pack_nibbles(parts.digits + g * 32, 16, block.codes + g * 16);
   }
 };
 

@@ -21,6 +21,16 @@ KERN_INLINE void unpack_k_scales(const KScales& scales, std::uint8_t* scale, std
   }
 }
 
+/// The inverse of unpack_k_scales().
+KERN_INLINE void pack_k_scales(const std::uint8_t* scale, const std::uint8_t* minimum, KScales& scales) {
+  std::uint8_t* q = scales.packed;
+  for (int j = 0; j < 4; ++j) {
+    q[j] = static_cast<std::uint8_t>((scale[j] & 63) | (scale[j + 4] >> 4) << 6);
+    q[j + 4] = static_cast<std::uint8_t>((minimum[j] & 63) | (minimum[j + 4] >> 4) << 6);
+    q[j + 8] = static_cast<std::uint8_t>((scale[j + 4] & 15) | (minimum[j + 4] & 15) << 4);
+  }
+}
+
 /// scales [8], mins [8]: what unpack_scales() of the two formats gives
 template <class Block>
 KERN_INLINE void unpack_k_header(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {

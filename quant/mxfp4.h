@@ -3,6 +3,7 @@
 
 #include "quant/code_tables.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -33,6 +34,11 @@ struct MXFP4 {
     // 2^(exponent - 128); the two smallest are subnormal.
     const std::uint32_t e = block.exponent;
     scales[0] = bits_float(e < 2 ? 0x00200000u << e : (e - 1) << 23);
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.exponent = parts.scales[0];
+    pack_nibbles(parts.digits, 16, block.codes);
   }
 };
 

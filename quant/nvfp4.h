@@ -3,6 +3,7 @@
 
 #include "quant/code_tables.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -32,6 +33,13 @@ struct NVFP4 {
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
     for (int g = 0; g < 4; ++g) scales[g] = half_of_e4m3(block.scales[g]);
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    for (int g = 0; g < 4; ++g) {
+      block.scales[g] = parts.scales[g];
+      pack_nibbles(parts.digits + g * 16, 8, block.codes + g * 8);
+    }
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -38,6 +39,14 @@ struct Q2_K {
       scales[g] = d * static_cast<float>(block.scales[g] & 15);
       mins[g] = static_cast<std::int16_t>(block.scales[g] >> 4);
     }
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    block.dmin = parts.min;
+    for (int g = 0; g < 16; ++g)
+      block.scales[g] = static_cast<std::uint8_t>((parts.scales[g] & 15) | (parts.mins[g] << 4));
+    for (int run = 0; run < 2; ++run) pack_pairs(parts.digits + run * 128, block.codes + run * 32);
   }
 };
 

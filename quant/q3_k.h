@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -41,6 +42,22 @@ struct Q3_K {
       const int high = (block.scales[8 + g % 4] >> (2 * (g / 4))) & 3;
       scales[g] = d * static_cast<float>((low | (high << 4)) - 32);
     }
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int run = 0; run < 2; ++run) pack_pairs(parts.digits + run * 128, block.codes + run * 32);
+    for (int i = 0; i < 32; ++i) {
+      int bits = 0;
+      for (int part = 0; part < 8; ++part) bits |= (parts.digits[part * 32 + i] >> 2 & 1) << part;
+      block.high[i] = static_cast<std::uint8_t>(bits);
+    }
+    for (int g = 0; g < 8; ++g)
+      block.scales[g] = static_cast<std::uint8_t>((parts.scales[g] & 15) | (parts.scales[g + 8] << 4));
+    for (int g = 0; g < 4; ++g)
+      block.scales[8 + g] =
+          static_cast<std::uint8_t>((parts.scales[g] >> 4 & 3) | (parts.scales[g + 4] >> 4 & 3) << 2 |
+                                    (parts.scales[g + 8] >> 4 & 3) << 4 | (parts.scales[g + 12] >> 4 & 3) << 6);
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -34,6 +35,12 @@ struct Q4_1 {
     scales[0] = to_float(block.d);
     mins[0] = -1;
     *min_scale = to_float(block.m);
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    block.m = parts.min;
+    pack_nibbles(parts.digits, 16, block.codes);
   }
 };
 

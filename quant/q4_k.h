@@ -3,6 +3,7 @@
 
 #include "quant/format_id.h"
 #include "quant/k_scales.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -35,6 +36,13 @@ struct Q4_K {
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {
     unpack_k_header(block, scales, mins, min_scale);
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    block.dmin = parts.min;
+    pack_k_scales(parts.scales, parts.mins, block.scales);
+    for (int pair = 0; pair < 4; ++pair) pack_nibbles(parts.digits + pair * 64, 32, block.codes + pair * 32);
   }
 };
 

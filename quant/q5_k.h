@@ -3,6 +3,7 @@
 
 #include "quant/format_id.h"
 #include "quant/k_scales.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -38,6 +39,18 @@ struct Q5_K {
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {
     unpack_k_header(block, scales, mins, min_scale);
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    block.dmin = parts.min;
+    pack_k_scales(parts.scales, parts.mins, block.scales);
+    for (int pair = 0; pair < 4; ++pair) pack_nibbles(parts.digits + pair * 64, 32, block.codes + pair * 32);
+    for (int i = 0; i < 32; ++i) {
+      int bits = 0;
+      for (int g = 0; g < 8; ++g) bits |= (parts.digits[g * 32 + i] >> 4 & 1) << g;
+      block.high[i] = static_cast<std::uint8_t>(bits);
+    }
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -41,6 +42,20 @@ struct Q6_K {
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
     const float d = to_float(block.d);
     for (int g = 0; g < 16; ++g) scales[g] = d * static_cast<float>(block.scales[g]);
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int g = 0; g < 16; ++g) block.scales[g] = static_cast<std::int8_t>(parts.scales[g] - 128);
+    for (int run = 0; run < 2; ++run) {
+      const std::uint8_t* digits = parts.digits + run * 128;
+      for (int i = 0; i < 64; ++i)
+        block.low[run * 64 + i] = static_cast<std::uint8_t>((digits[i] & 15) | (digits[64 + i] << 4));
+      for (int i = 0; i < 32; ++i)
+        block.high[run * 32 + i] =
+            static_cast<std::uint8_t>((digits[i] >> 4 & 3) | (digits[32 + i] >> 4 & 3) << 2 |
+                                      (digits[64 + i] >> 4 & 3) << 4 | (digits[96 + i] >> 4 & 3) << 6);
+    }
   }
 };
 

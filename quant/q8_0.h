@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -27,6 +28,11 @@ struct Q8_0 {
     for (int i = 0; i < width; ++i) codes[i] = block.codes[i];
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < width; ++i) block.codes[i] = static_cast<std::int8_t>(parts.digits[i] - 128);
+  }
 };
 
 } // namespace kern

@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -31,6 +32,13 @@ struct TQ1_0 {
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
 
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < 32; ++i) block.codes[i] = fraction(parts.digits + i, 32, 5);
+    for (int i = 0; i < 16; ++i) block.codes[32 + i] = fraction(parts.digits + 160 + i, 16, 5);
+    for (int i = 0; i < 4; ++i) block.rest[i] = fraction(parts.digits + 240 + i, 4, 4);
+  }
+
 private:
   /// A byte is a fraction of 256 whose base-3 digits follow the point: multiplying by 3^n (modulo 256) drops n of them,
   /// and three times the rest over 256 is the next.
@@ -38,6 +46,12 @@ private:
     const int power = n == 0 ? 1 : n == 1 ? 3 : n == 2 ? 9 : n == 3 ? 27 : 81;
     const int shifted = (byte * power) & 255;
     return static_cast<std::int8_t>(((shifted * 3) >> 8) - 1);
+  }
+  /// `count` digits, `stride` apart, as the smallest such fraction.
+  KERN_INLINE static std::uint8_t fraction(const std::uint8_t* digits, int stride, int count) {
+    int number = 0;
+    for (int i = 0; i < 5; ++i) number = number * 3 + (i < count ? digits[i * stride] : 0);
+    return static_cast<std::uint8_t>((number * 256 + 242) / 243); // 243 = 3^5
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -31,6 +32,11 @@ struct TQ2_0 {
               static_cast<std::int8_t>(((block.codes[run * 32 + i] >> (2 * part)) & 3) - 1);
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int run = 0; run < 2; ++run) pack_pairs(parts.digits + run * 128, block.codes + run * 32);
+  }
 };
 
 } // namespace kern

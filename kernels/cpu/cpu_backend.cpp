@@ -1,4 +1,5 @@
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/memory.h"
 
 #include <algorithm>
 #include <array>
@@ -11,8 +12,8 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "kernels/cpu/memory.h"
 #include "kernels/math.h"
 #include "quant/formats.h"
 
@@ -81,14 +82,6 @@ public:
 namespace {
 
 std::int64_t panels_of(std::int64_t rows) { return (rows + panel_rows - 1) / panel_rows; }
-
-/// Gives the whole pages within a mapped range back to the system.
-void drop_pages(std::span<const std::byte> bytes) {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const auto end = (reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size()) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-}
 
 const CpuWeight& cpu(const Weight& weight) { return static_cast<const CpuWeight&>(weight); }
 

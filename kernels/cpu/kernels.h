@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/backend.h"
+#include "quant/encode/encode.h"
 
 namespace kern {
 
@@ -123,6 +124,9 @@ struct CpuKernels {
   std::int64_t (*saturate_fp32)(std::int64_t rounds);
   /// Reads all of `bytes` in that many streams side by side.
   void (*read_memory)(const std::byte* data, std::size_t bytes, int streams);
+
+  /// Floats -> blocks, for formats that can_encode() names.
+  Encode encode;
 };
 
 extern const CpuKernels portable_kernels;

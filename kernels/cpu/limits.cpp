@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 
+#include "kernels/cpu/memory.h"
 #include "kernels/cpu/threads.h"
 
 namespace kern {

@@ -112,26 +112,4 @@ int available_threads() {
   return std::max(threads, 1);
 }
 
-std::uint64_t available_memory() {
-  std::uint64_t bytes = UINT64_MAX;
-  std::ifstream system("/proc/meminfo");
-  for (std::string name, unit; system >> name;) {
-    std::uint64_t kilobytes = 0;
-    if (!(system >> kilobytes)) break;
-    std::getline(system, unit);
-    if (name == "MemAvailable:") bytes = kilobytes * 1024;
-  }
-  // cgroup v2 and v1: a limit and what is used of it; "max" isn't a number.
-  constexpr const char* limits[][2] = {
-      {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-      {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"}};
-  for (const auto& [limit_file, usage_file] : limits) {
-    std::uint64_t limit = 0;
-    std::uint64_t usage = 0;
-    if (std::ifstream(limit_file) >> limit && std::ifstream(usage_file) >> usage)
-      bytes = std::min(bytes, limit > usage ? limit - usage : 0);
-  }
-  return bytes;
-}
-
 } // namespace kern

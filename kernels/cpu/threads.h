@@ -58,7 +58,4 @@ Share share_of(std::int64_t total, int thread, int threads, std::int64_t unit = 
 /// Threads this process may use: the affinity mask and the cgroup's CPU quota.
 int available_threads();
 
-/// Bytes this process could still take: what the system has, within the cgroup's limit.
-std::uint64_t available_memory();
-
 } // namespace kern

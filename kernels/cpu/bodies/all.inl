@@ -1,5 +1,5 @@
 // The shared bodies, compiled once for each instruction set. Before including: define KERN_CPU_KERNELS (the table's
-// name) and KERN_CPU_NAME (its text).
+// name), KERN_CPU_NAME (its text) and KERN_CPU_ENCODE (the encoder for this instruction set).
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -47,8 +47,9 @@ namespace {
 } // namespace
 
 const CpuKernels KERN_CPU_KERNELS = {
-    KERN_CPU_NAME, product,      interleaves,    interleave, quantize_row,  decode_row,    rms_norm,
-    activate_silu, rotate_heads, store_position, attention,  saturate_int8, saturate_fp32, read_memory,
+    KERN_CPU_NAME, product,       interleaves,   interleave,   quantize_row,
+    decode_row,    rms_norm,      activate_silu, rotate_heads, store_position,
+    attention,     saturate_int8, saturate_fp32, read_memory,  KERN_CPU_ENCODE,
 };
 
 } // namespace kern

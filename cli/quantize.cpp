@@ -1,0 +1,210 @@
+// kern quantize: a model file in another format.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <regex>
+
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/model_file.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/quantize_plan.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "kernels/cpu/memory.h"
+#include "model/error.h"
+#include "model/gguf_writer.h"
+#include "model/recode.h"
+
+namespace kern {
+
+namespace {
+
+struct QuantizeFlags {
+  std::vector<std::string> words; // IN [OUT] TYPE [THREADS]
+  QuantizeOptions options;
+  std::string importance; // file
+  int threads = 0;
+  bool dry_run = false;
+  bool quiet = false;
+  std::vector<std::string> tensor_types;
+  std::string output_type;
+  std::string embedding_type;
+};
+
+struct Paths {
+  std::string in;
+  std::string out;
+};
+
+/// The words of the command line, where a last number is the threads, as people write it for other tools.
+Paths take_words(QuantizeFlags& flags) {
+  std::vector<std::string>& words = flags.words;
+  if (words.size() >= 3 && std::ranges::all_of(words.back(), [](char c) { return c >= '0' && c <= '9'; })) {
+    const std::string& last = words.back();
+    const auto [end, error] = std::from_chars(last.data(), last.data() + last.size(), flags.threads);
+    if (error != std::errc() || flags.threads < 1 || flags.threads > 1024)
+      throw Error(ExitCode::usage, fmt::format("found {} threads, expected 1 to 1024", last));
+    words.pop_back();
+  }
+  if (words.size() < 2 || words.size() > 3)
+    throw Error(ExitCode::usage, "expected IN [OUT] TYPE, as in `kern quantize model-F16.gguf Q4_K_M`; `kern quantize "
+                                 "--help` lists the types");
+  flags.options.mix = find_mix(words.back());
+  if (!flags.options.mix)
+    throw Error(ExitCode::usage, fmt::format("'{}' is not a type to quantize to; expected one of {}",
+                                             escape_controls(words.back()), mix_names()));
+  return {words[0], words.size() == 3 ? words[1] : default_output(words[0], *flags.options.mix)};
+}
+
+Format parse_format(const char* flag, const std::string& name) {
+  std::optional<Format> found;
+  for_each_format([&]<class Traits>(Traits) {
+    if (std::ranges::equal(name, std::string_view(Traits::name),
+                           [](unsigned char a, unsigned char b) { return std::toupper(a) == std::toupper(b); }))
+      found = Traits::id;
+  });
+  if (!found || !can_encode(*found))
+    throw Error(ExitCode::usage, fmt::format("{}: '{}' is not a format kern can write; expected one of {}", flag,
+                                             escape_controls(name), encoder_names()));
+  return *found;
+}
+
+void read_overrides(QuantizeFlags& flags) {
+  if (!flags.output_type.empty()) flags.options.output_format = parse_format("--output-tensor-type", flags.output_type);
+  if (!flags.embedding_type.empty())
+    flags.options.embedding_format = parse_format("--token-embedding-type", flags.embedding_type);
+  for (const std::string& text : flags.tensor_types) {
+    const std::size_t equals = text.rfind('=');
+    if (equals == std::string::npos || equals == 0)
+      throw Error(ExitCode::usage, fmt::format("--tensor-type: found '{}', expected REGEX=TYPE, as in ffn_down=Q6_K",
+                                               escape_controls(text)));
+    try {
+      flags.options.overrides.push_back({std::regex(text.substr(0, equals), std::regex::ECMAScript | std::regex::icase),
+                                         parse_format("--tensor-type", text.substr(equals + 1))});
+    } catch (const std::regex_error& error) {
+      throw Error(ExitCode::usage, fmt::format("--tensor-type: '{}' is not a regular expression: {}",
+                                               escape_controls(text.substr(0, equals)), error.what()));
+    }
+  }
+}
+
+/// The metadata of the new file: the old one's, with what the format changes.
+void copy_metadata(const Gguf& gguf, const QuantizePlan& plan, const Importance* importance, GgufWriter& writer) {
+  constexpr std::string_view replaced[] = {"general.alignment",
+                                           "general.file_type",
+                                           "general.quantization_version",
+                                           "quantize.imatrix.file",
+                                           "quantize.imatrix.dataset",
+                                           "quantize.imatrix.entries_count",
+                                           "quantize.imatrix.chunks_count"};
+  for (const auto& [key, value] : gguf.metadata().values())
+    if (!key.starts_with("split.") && std::ranges::find(replaced, key) == std::end(replaced)) writer.add(key, value);
+  writer.add("general.quantization_version", std::uint32_t{2});
+  writer.add("general.file_type", plan.file_type);
+  if (!importance) return;
+  writer.add("quantize.imatrix.file", importance->source());
+  if (!importance->datasets().empty()) writer.add("quantize.imatrix.dataset", importance->datasets().front());
+  writer.add("quantize.imatrix.entries_count", static_cast<std::uint32_t>(importance->size()));
+  writer.add("quantize.imatrix.chunks_count", importance->chunks());
+}
+
+using Clock = std::chrono::steady_clock;
+
+/// Writes the file and returns the seconds it took.
+double write_model(const Gguf& gguf, const QuantizePlan& plan, const Importance* importance, const Paths& paths,
+                   const QuantizeFlags& flags) {
+  const auto begin = Clock::now();
+  ThreadPool pool(flags.threads ? flags.threads : available_threads());
+  Recoder recoder(pool, choose_cpu_kernels());
+  GgufWriter writer;
+  copy_metadata(gguf, plan, importance, writer);
+  ProgressBar bar("quantize", "MB", !flags.quiet);
+  std::uint64_t done = 0;
+  const auto total = static_cast<std::size_t>(plan.bytes_after / 1000000);
+  const GentleEnd gentle_end; // an end in between leaves no file
+  for (const PlannedTensor& planned : plan.tensors) {
+    const TensorInfo& tensor = *planned.tensor;
+    const auto produce = [&, importance](const GgufWriter::Sink& sink) {
+      const std::span<const float> weights = importance ? importance->find(tensor) : std::span<const float>();
+      recoder.recode(tensor, planned.format, weights, [&](std::span<const std::byte> bytes) {
+        if (interrupted())
+          throw Error(interruption_code(), fmt::format("{}; no file was written", interruption_name()));
+        sink(bytes);
+        done += bytes.size();
+        bar.update(static_cast<std::size_t>(done / 1000000), total);
+      });
+      if (gguf.mapped()) drop_pages(tensor.bytes);
+    };
+    writer.add_tensor(tensor.name, planned.format,
+                      {tensor.shape.begin(), tensor.shape.begin() + std::max(tensor.rank, 1)}, produce);
+  }
+  writer.write(paths.out);
+  bar.clear();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error) && !error;
+}
+
+int quantize_model(QuantizeFlags& flags) {
+  const Paths paths = take_words(flags);
+  read_overrides(flags);
+  const Gguf gguf = Gguf::open(paths.in);
+  std::optional<Importance> importance;
+  if (!flags.importance.empty()) importance = Importance::read(flags.importance);
+  const QuantizePlan plan = plan_quantization(gguf, flags.options, importance ? &*importance : nullptr);
+  if (flags.dry_run) {
+    write_output(plan_table(plan));
+    return 0;
+  }
+  if (same_file(paths.in, paths.out))
+    throw Error(ExitCode::output, fmt::format("{} is the file that is read; name another for the result", paths.out));
+  const double seconds = write_model(gguf, plan, importance ? &*importance : nullptr, paths, flags);
+  if (!flags.quiet)
+    write_notice(fmt::format("{}: {}, {:.2f} bits a weight (from {}, {:.2f}), in {:.1f} s\n", paths.out,
+                             format_bytes(plan.bytes_after), plan.bits_after(), format_bytes(plan.bytes_before),
+                             plan.bits_before(), seconds));
+  return 0;
+}
+
+} // namespace
+
+int quantize_command(std::vector<std::string> arguments) {
+  QuantizeFlags flags;
+  CLI::App app("Writes a model file in another format. OUT is whole or absent; without it, IN's name with the type in "
+               "it. Types: " +
+                   mix_names(),
+               "kern quantize");
+  app.add_option("words", flags.words, "IN [OUT] TYPE, and threads after it if you like")
+      ->type_name("IN [OUT] TYPE")
+      ->expected(0, 4);
+  app.add_option("--imatrix", flags.importance, "weigh errors by the importance of columns in this file")
+      ->type_name("FILE");
+  app.add_flag("--pure", flags.options.pure, "every matrix in the type's own format");
+  app.add_flag("--leave-output-tensor", flags.options.leave_output, "keep output.weight as it is");
+  app.add_option("--output-tensor-type", flags.output_type, "format of output.weight")->type_name("FORMAT");
+  app.add_option("--token-embedding-type", flags.embedding_type, "format of the token embedding")->type_name("FORMAT");
+  app.add_option("--tensor-type", flags.tensor_types,
+                 "format of all tensors whose name has a match of REGEX (repeatable; the first counts)")
+      ->type_name("REGEX=FORMAT")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_flag("--allow-requantize", flags.options.allow_requantize,
+               "quantize tensors that are quantized already, which loses more than quantizing the original");
+  app.add_flag("--dry-run", flags.dry_run, "print what each tensor would become, and write nothing");
+  app.add_option("-t,--threads", flags.threads, "threads (default: all this process may use)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("-q,--quiet", flags.quiet, "nothing on standard error");
+  if (!parse_flags(app, std::move(arguments))) return 0;
+  return quantize_model(flags);
+}
+
+} // namespace kern

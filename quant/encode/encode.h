@@ -1,0 +1,47 @@
+// Floats -> blocks. Every encoder looks for the scale (and minimum) with the least weighted squared error; the
+// instruction set changes no bit of the result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "quant/format_id.h"
+
+namespace kern {
+
+/// A run of whole blocks of one row of a matrix or of several rows that follow each other.
+struct EncodeShare {
+  const float* x = nullptr; // [blocks * width], finite
+  const float* importance =
+      nullptr;              // [columns] >= 0 and finite, a weight for the squared error of each column; or null: all 1
+  int columns = 0;          // of a row, a multiple of the format's width
+  std::int64_t blocks = 0;  // x begins at the first column
+  std::byte* out = nullptr; // [blocks] blocks
+};
+
+/// Encodes a share. Blocks are independent of each other, so that how rows are shared out changes nothing.
+using Encode = void (*)(Format format, const EncodeShare& share);
+
+/// Whether there is an encoder for a format.
+constexpr bool can_encode(Format format) {
+  switch (format) {
+  case Format::iq1_s:
+  case Format::iq1_m:
+  case Format::iq2_xxs:
+  case Format::iq2_xs:
+  case Format::iq2_s:
+  case Format::iq3_xxs:
+  case Format::iq3_s:
+  case Format::q1_0:
+  case Format::q2_0: return false;
+  default: return true;
+  }
+}
+
+// One for each instruction set; kernels/cpu/kernels.h says which one this machine runs.
+void encode_portable(Format format, const EncodeShare& share);
+void encode_avx2(Format format, const EncodeShare& share);
+void encode_avx512(Format format, const EncodeShare& share);
+void encode_neon(Format format, const EncodeShare& share);
+
+} // namespace kern

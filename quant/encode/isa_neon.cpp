@@ -1,0 +1,2 @@
+#define KERN_ENCODE encode_neon
+#include "quant/encode/all.inl"

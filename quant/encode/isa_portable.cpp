@@ -1,0 +1,2 @@
+#define KERN_ENCODE encode_portable
+#include "quant/encode/all.inl"

@@ -1,0 +1,218 @@
+#include "quant/mix.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "quant/formats.h"
+
+namespace kern {
+
+namespace {
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+using enum TensorRole;
+using When = MixWhen;
+
+/// As in llama.cpp's src/llama-quant.cpp (September 2026).
+const std::vector<Mix> all_mixes = {
+    {"F32", 0, Format::f32, {}},
+    {"F16", 1, Format::f16, {}},
+    {"BF16", 32, Format::bf16, {}},
+    {"Q8_0", 7, Format::q8_0, {}},
+    {"Q4_0", 2, Format::q4_0, {{feed_forward_down, When::first_eighth_with_importance, Format::q4_1}}},
+    {"Q4_1", 3, Format::q4_1, {}},
+    {"Q5_0", 8, Format::q5_0, {{feed_forward_down, When::first_eighth_with_importance, Format::q5_1}}},
+    {"Q5_1", 9, Format::q5_1, {}},
+    {"Q2_K",
+     10,
+     Format::q2_k,
+     {{attention_v, When::grouped_heads, Format::q4_k},
+      {attention_v, When::always, Format::q3_k},
+      {feed_forward_down, When::always, Format::q3_k},
+      {attention_output, When::always, Format::q3_k}}},
+    {"Q2_K_S",
+     21,
+     Format::q2_k,
+     {{attention_v, When::grouped_heads, Format::q4_k}, {feed_forward_down, When::first_eighth, Format::q4_k}}},
+    {"Q3_K_S", 11, Format::q3_k, {}},
+    {"Q3_K_M",
+     12,
+     Format::q3_k,
+     {{attention_v, When::first_two, Format::q5_k},
+      {attention_v, When::always, Format::q4_k},
+      {feed_forward_down, When::first_16th, Format::q5_k},
+      {feed_forward_down, When::always, Format::q4_k},
+      {attention_output, When::always, Format::q4_k}}},
+    {"Q3_K_L",
+     13,
+     Format::q3_k,
+     {{attention_v, When::always, Format::q5_k},
+      {feed_forward_down, When::always, Format::q5_k},
+      {attention_output, When::always, Format::q5_k}}},
+    {"Q4_K_S",
+     14,
+     Format::q4_k,
+     {{attention_v, When::first_four, Format::q5_k}, {feed_forward_down, When::first_eighth, Format::q5_k}}},
+    {"Q4_K_M",
+     15,
+     Format::q4_k,
+     {{attention_v, When::more_bits, Format::q6_k}, {feed_forward_down, When::more_bits, Format::q6_k}}},
+    {"Q5_K_S", 16, Format::q5_k, {}},
+    {"Q5_K_M",
+     17,
+     Format::q5_k,
+     {{attention_v, When::more_bits, Format::q6_k}, {feed_forward_down, When::more_bits, Format::q6_k}}},
+    {"Q6_K", 18, Format::q6_k, {}},
+    {"IQ4_NL",
+     25,
+     Format::iq4_nl,
+     {{attention_v, When::grouped_heads, Format::q5_k},
+      {feed_forward_down, When::first_eighth_without_importance, Format::q5_k}}},
+    {"IQ4_XS",
+     30,
+     Format::iq4_xs,
+     {{attention_v, When::grouped_heads, Format::q5_k},
+      {feed_forward_down, When::first_eighth_without_importance, Format::q5_k}}},
+    {"TQ1_0", 36, Format::tq1_0, {{token_embedding, When::always, Format::q4_k}}},
+    {"TQ2_0", 37, Format::tq2_0, {{token_embedding, When::always, Format::q4_k}}},
+    {"MXFP4_MOE", 38, Format::mxfp4, {}, true},
+    {"NVFP4", 39, Format::nvfp4, {}},
+};
+
+constexpr std::array<std::array<std::string_view, 2>, 5> other_names = {{
+    {"Q3_K", "Q3_K_M"},
+    {"Q4_K", "Q4_K_M"},
+    {"Q5_K", "Q5_K_M"},
+    {"MXFP4", "MXFP4_MOE"},
+    {"FP16", "F16"},
+}};
+
+bool applies(MixWhen when, const MixModel& model, int number) {
+  const int eighth = model.layers / 8;
+  switch (when) {
+  case When::always: return true;
+  case When::more_bits: return number < eighth || number >= 7 * model.layers / 8 || (number - eighth) % 3 == 2;
+  case When::first_two: return number < 2;
+  case When::first_four: return number < 4;
+  case When::first_eighth: return number < eighth;
+  case When::first_16th: return number < model.layers / 16;
+  case When::first_eighth_with_importance: return model.importance && number < eighth;
+  case When::first_eighth_without_importance: return !model.importance && number < eighth;
+  case When::grouped_heads: return model.heads_per_kv_head >= 4;
+  }
+  return false;
+}
+
+/// Models of eight experts share attention among them, so its matrices weigh little and matter much.
+Format of_eight_experts(const Mix& mix, TensorRole role, Format format) {
+  if (role == attention_v || role == attention_k) return Format::q8_0;
+  const bool small = mix.format == Format::q2_k || mix.format == Format::q3_k || mix.format == Format::q4_k ||
+                     mix.format == Format::iq4_nl || mix.format == Format::iq4_xs;
+  if (role == attention_output && small && mix.name != "Q3_K_L" && mix.name != "Q2_K_S") return Format::q5_k;
+  return format;
+}
+
+} // namespace
+
+TensorRole tensor_role(std::string_view name) {
+  if (name == "output.weight") return output;
+  if (name == "token_embd.weight" || name == "per_layer_token_embd.weight") return token_embedding;
+  for (const std::string_view part : {"attn_qkv.weight", "attn_kv_b.weight", "attn_v.weight"})
+    if (contains(name, part)) return attention_v;
+  if (contains(name, "attn_k.weight")) return attention_k;
+  if (contains(name, "attn_q.weight")) return attention_q;
+  if (contains(name, "attn_output.weight")) return attention_output;
+  if (contains(name, "ffn_down")) return feed_forward_down;
+  return other;
+}
+
+bool may_quantize(std::string_view name, int rank) {
+  if (rank < 2 || !name.ends_with("weight")) return false;
+  constexpr std::string_view kept[] = {"_norm.weight",
+                                       "ffn_gate_inp.weight",
+                                       "ffn_gate_tid2eid.weight",
+                                       "altup",
+                                       "laurel",
+                                       "per_layer_model_proj",
+                                       "position_embd",
+                                       "token_types",
+                                       "ssm_conv1d",
+                                       "shortconv.conv.weight",
+                                       "indexer.k_proj",
+                                       "indexer.q_proj",
+                                       "time_mix_first",
+                                       "time_mix_w",
+                                       "time_mix_v0",
+                                       "time_mix_v1",
+                                       "time_mix_v2",
+                                       "time_mix_a",
+                                       "time_mix_g1",
+                                       "time_mix_g2",
+                                       "time_mix_decay_w",
+                                       "time_mix_lerp_fused",
+                                       "attn_rel_b",
+                                       ".patch_embd",
+                                       ".rel_pos"};
+  return std::ranges::none_of(kept, [&](std::string_view part) { return contains(name, part); });
+}
+
+std::span<const Mix> mixes() { return all_mixes; }
+
+const Mix* find_mix(std::string_view name) {
+  std::string upper(name);
+  std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  for (const auto& [other, known] : other_names)
+    if (upper == other) upper = known;
+  const auto found = std::ranges::find(all_mixes, upper, &Mix::name);
+  return found == all_mixes.end() ? nullptr : &*found;
+}
+
+Format choose_format(const Mix& mix, const MixModel& model, const MixTensor& tensor) {
+  if (find_format(mix.format)->is_float) return mix.format;
+  const TensorRole role = tensor_role(tensor.name);
+  if (role == output || (role == token_embedding && model.tied_embeddings)) {
+    const auto width = static_cast<std::uint64_t>(find_format(mix.format)->width);
+    const bool plain = mix.experts_only || mix.format == Format::q8_0 || tensor.columns % width != 0;
+    return plain ? Format::q8_0 : Format::q6_k;
+  }
+  if (mix.experts_only) return tensor.experts > 1 ? mix.format : Format::q8_0;
+  // Experts are several tensors a layer in old files: then the layer counts.
+  const int number = role == feed_forward_down && model.experts > 1 ? tensor.layer : tensor.number;
+  const auto rule = std::ranges::find_if(
+      mix.rules, [&](const MixRule& r) { return r.role == role && applies(r.when, model, number); });
+  Format format = rule == mix.rules.end() ? mix.format : rule->format;
+  // With 80 layers, v is an eighth of q and a few bits more cost nothing.
+  if (role == attention_v && model.layers == 80 && (format == Format::q3_k || format == Format::q4_k))
+    format = Format::q5_k;
+  return model.experts == 8 ? of_eight_experts(mix, role, format) : format;
+}
+
+Format fall_back(Format format, std::uint64_t columns) {
+  const auto fits = [&](Format f) { return columns % static_cast<std::uint64_t>(find_format(f)->width) == 0; };
+  if (fits(format)) return format;
+  Format next = Format::f16;
+  switch (format) {
+  case Format::iq1_s:
+  case Format::iq1_m:
+  case Format::iq2_xxs:
+  case Format::iq2_xs:
+  case Format::iq2_s:
+  case Format::iq3_xxs:
+  case Format::iq3_s:
+  case Format::iq4_xs: next = Format::iq4_nl; break;
+  case Format::q2_k:
+  case Format::q3_k:
+  case Format::q2_0:
+  case Format::tq1_0:
+  case Format::tq2_0: next = Format::q4_0; break;
+  case Format::q4_k: next = Format::q5_0; break;
+  case Format::q5_k: next = Format::q5_1; break;
+  case Format::q6_k: next = Format::q8_0; break;
+  default: break;
+  }
+  return fits(next) ? next : Format::f16;
+}
+
+} // namespace kern

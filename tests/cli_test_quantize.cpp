@@ -1,0 +1,137 @@
+// kern quantize as a shell sees it.
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <map>
+
+#include "model/gguf.h"
+#include "quant/mix.h"
+#include "tests/cli_fixture.h"
+#include "tests/fixtures.h"
+#include "tests/random_model.h"
+
+namespace kern {
+
+namespace {
+
+using test::Models;
+using test::Words;
+
+/// A model of random weights in F32, large enough for every block.
+std::string add_random(const Models& models, const std::string& name, int layers = 2, Format format = Format::f32) {
+  test::RandomModel model;
+  model.shape = {"tiny", "llama", 256, layers, 4, 2, 64, 512, 512, 256, 10000.0, false};
+  model.format = format;
+  model.output_format = format;
+  test::write_random_model(model, models.path(name));
+  return models.path(name);
+}
+
+} // namespace
+
+TEST_CASE("kern quantize writes every type, and what it writes runs") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf");
+  for (const Mix& mix : mixes()) {
+    CAPTURE(mix.name);
+    const std::string out = models.path("out-" + std::string(mix.name) + ".gguf");
+    const auto result = test::kern({"quantize", source, out, std::string(mix.name)});
+    REQUIRE(result.code == 0);
+    CHECK(result.out.empty());
+    CHECK(result.err.find("bits a weight") != std::string::npos);
+    const Gguf gguf = Gguf::open(out);
+    CHECK(gguf.metadata().get_uint("general.file_type") == mix.file_type);
+    CHECK(test::answer(out, {"--raw", "-n", "4", "--temp", "0", "hello"}).code == 0);
+  }
+}
+
+TEST_CASE("kern quantize gives the same bytes whatever the threads") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf");
+  REQUIRE(test::kern({"quantize", "-q", "-t", "1", source, models.path("one.gguf"), "Q4_K_M"}).code == 0);
+  REQUIRE(test::kern({"quantize", "-q", source, models.path("four.gguf"), "Q4_K_M", "4"}).code == 0);
+  CHECK(test::read_file(models.path("one.gguf")) == test::read_file(models.path("four.gguf")));
+}
+
+TEST_CASE("kern quantize names the result itself, and --dry-run writes none") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf");
+  const auto dry = test::kern({"quantize", "--dry-run", source, "Q4_K_M"});
+  CHECK(dry.code == 0);
+  CHECK(dry.out.find("| output.weight | 256 x 512 | F32 | Q6_K |") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(models.path("model-Q4_K_M.gguf")));
+  CHECK(test::kern({"quantize", "-q", source, "Q4_K_M"}).code == 0);
+  CHECK(std::filesystem::exists(models.path("model-Q4_K_M.gguf")));
+}
+
+TEST_CASE("kern quantize follows what is said of single tensors") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf");
+  const auto formats = [&](Words more) {
+    Words words{"quantize", "-q", source, models.path("o.gguf"), "Q4_K_M"};
+    words.insert(words.end(), more.begin(), more.end());
+    REQUIRE(test::kern(words).code == 0);
+    std::map<std::string, std::string> found;
+    for (const TensorInfo& tensor : Gguf::open(models.path("o.gguf")).tensors())
+      found[tensor.name] = find_format(tensor.format)->name;
+    return found;
+  };
+  auto found = formats({"--tensor-type", "ffn_(up|gate)=Q3_K", "--tensor-type", "blk\\.1\\.=Q8_0"});
+  CHECK(found["blk.1.ffn_up.weight"] == "Q3_K");
+  CHECK(found["blk.1.ffn_down.weight"] == "Q8_0");
+  CHECK(found["blk.1.attn_norm.weight"] == "F32");
+  found = formats({"--output-tensor-type", "bf16", "--token-embedding-type", "q8_0"});
+  CHECK(found["output.weight"] == "BF16");
+  CHECK(found["token_embd.weight"] == "Q8_0");
+  CHECK(formats({"--leave-output-tensor"})["output.weight"] == "F32");
+  CHECK(formats({"--pure"})["output.weight"] == "Q4_K");
+}
+
+TEST_CASE("kern quantize refuses in one line") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf");
+  const auto refused = [&](Words words, int code, const std::string& part) {
+    words.insert(words.begin(), "quantize");
+    const auto result = test::kern(words);
+    CAPTURE(result.err);
+    CHECK(result.code == code);
+    CHECK(result.out.empty());
+    CHECK(result.err.find(part) != std::string::npos);
+    CHECK(std::ranges::count(result.err, '\n') == 1);
+  };
+  refused({source}, 2, "expected IN [OUT] TYPE");
+  refused({source, "Q4_X"}, 2, "expected one of F32, F16");
+  refused({source, models.path("o.gguf"), "Q4_0", "0"}, 2, "found 0 threads");
+  refused({models.path("nothing.gguf"), "Q4_0"}, 3, "nothing.gguf");
+  refused({source, source, "Q4_0"}, 8, "is the file that is read");
+  refused({source, models.path("no/folder/o.gguf"), "Q4_0"}, 8, "no/folder");
+  refused({source, "/dev/full", "Q4_0"}, 8, "/dev");
+  refused({source, "Q4_0", "--tensor-type", "ffn(=Q4_0"}, 2, "is not a regular expression");
+  refused({source, "Q4_0", "--tensor-type", "ffn"}, 2, "expected REGEX=TYPE");
+  refused({source, "Q4_0", "--output-tensor-type", "IQ1_S"}, 2, "not a format kern can write");
+  refused({source, "Q4_0", "--imatrix", source}, 3, "found no entries");
+  const std::string quantized = add_random(models, "model-Q8_0.gguf", 2, Format::q8_0);
+  refused({quantized, models.path("o.gguf"), "Q4_0"}, 2, "--allow-requantize");
+  CHECK_FALSE(std::filesystem::exists(models.path("o.gguf")));
+  CHECK(test::kern({"quantize", "-q", "--allow-requantize", quantized, models.path("o.gguf"), "Q4_0"}).code == 0);
+}
+
+TEST_CASE("kern quantize that is ended leaves no file") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf", 24);
+  for (const int signal : {SIGINT, SIGTERM, SIGKILL}) {
+    test::Process process(KERN_EXECUTABLE, {"quantize", "-q", source, models.path("out.gguf"), "IQ4_XS"});
+    process.still_runs_after(std::chrono::milliseconds(100));
+    process.send(signal);
+    const auto result = process.finish();
+    if (result.code == 0) continue; // it was quicker
+    CHECK_FALSE(std::filesystem::exists(models.path("out.gguf")));
+    if (signal == SIGINT) CHECK(result.code == 130);
+    if (signal == SIGTERM) CHECK(result.code == 143);
+    if (signal == SIGKILL) CHECK(result.signal == SIGKILL);
+  }
+  CHECK(test::kern({"quantize", "-q", source, models.path("out.gguf"), "Q8_0"}).code == 0);
+  CHECK(std::filesystem::exists(models.path("out.gguf")));
+}
+
+} // namespace kern
