@@ -1,25 +1,22 @@
 // kern run: one prompt, one answer.
 #include <algorithm>
 #include <chrono>
-#include <random>
 
 #include <fmt/format.h>
 
+#include "cli/answer_stream.h"
 #include "cli/commands.h"
+#include "cli/conversation.h"
 #include "cli/input.h"
+#include "cli/loaded_model.h"
 #include "cli/model_file.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/template_flags.h"
-#include "cli/terminal.h"
 #include "engine/generate.h"
 #include "engine/session.h"
-#include "model/architectures/registry.h"
-#include "tokenizer/chat_template.h"
-#include "tokenizer/detokenizer.h"
-#include "tokenizer/tokenizer.h"
 
 namespace kern {
 
@@ -37,11 +34,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-struct Prompt {
-  std::vector<Token> tokens;
-  std::vector<Token> end_tokens; // ascending
-};
-
 Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Tokenizer& tokenizer,
                      const std::string& prompt) {
   Prompt encoded{{}, tokenizer.special().end_of_generation};
@@ -58,17 +50,11 @@ Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Toke
     encoded.tokens = tokenizer.encode(prompt, {.add_special = true, .parse_special = true});
     return encoded;
   }
+  const ConversationEncoder encoder(*chat, flags.chat, tokenizer);
   std::vector<ChatMessage> messages;
   if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
   messages.push_back({"user", prompt});
-  jinja::Dict variables = conversation_variables(flags.chat, messages);
-  add_token_variables(variables, tokenizer);
-  encoded.tokens = encode_conversation(tokenizer, chat->render(variables, jinja::local_time()));
-  if (const auto end = find_answer_end(*chat, tokenizer).token; end && !tokenizer.ends_generation(*end)) {
-    encoded.end_tokens.push_back(*end);
-    std::ranges::sort(encoded.end_tokens);
-  }
-  return encoded;
+  return {encoder.encode(messages), encoder.end_tokens()};
 }
 
 /// Positions of the session. Throws Error(context_full) where the prompt and a first token don't fit.
@@ -85,97 +71,8 @@ int fit_context(const RunFlags& flags, const ModelSpec& spec, std::size_t prompt
   return static_cast<int>(std::min<std::int64_t>(context, std::max<std::int64_t>(needed, 1)));
 }
 
-void check_vocabulary(const Gguf& gguf, const ModelSpec& spec, const Tokenizer& tokenizer) {
-  if (tokenizer.vocab_size() != static_cast<std::size_t>(spec.vocab_size))
-    gguf.metadata().fail("tokenizer.ggml.tokens",
-                         fmt::format("found {} tokens, expected {}, the rows of token_embd.weight; the file is damaged",
-                                     tokenizer.vocab_size(), spec.vocab_size));
-}
-
-SamplerOptions sampler_options(const GenerationFlags& flags, int vocab_size) {
-  SamplerOptions options = flags.sampler;
-  options.seed = flags.seed ? *flags.seed : std::random_device{}();
-  for (const std::string& text : flags.logit_bias) {
-    options.logit_bias.push_back(parse_logit_bias(text));
-    if (options.logit_bias.back().first >= vocab_size)
-      throw Error(ExitCode::usage, fmt::format("--logit-bias {}: the vocabulary has ids 0..{}", text, vocab_size - 1));
-  }
-  return options;
-}
-
-/// Everything that has to live as long as the answer.
-struct Loaded {
-  Gguf gguf;
-  std::unique_ptr<Tokenizer> tokenizer;
-  ModelSpec spec;
-  std::unique_ptr<CpuBackend> backend;
-};
-
-Loaded load_headers(const ModelFlags& flags) {
-  Loaded loaded{open_model(flags), nullptr, {}, nullptr};
-  loaded.spec = read_spec(loaded.gguf);
-  loaded.tokenizer = Tokenizer::create(loaded.gguf.metadata(), flags.pretokenizer);
-  check_vocabulary(loaded.gguf, loaded.spec, *loaded.tokenizer);
-  loaded.backend = make_backend(flags);
-  return loaded;
-}
-
-/// Streams the answer, or collects it for the JSON report.
-class AnswerStream {
-public:
-  AnswerStream(const Tokenizer& tokenizer, bool collect, bool at_start)
-      : detokenizer_(tokenizer, false, at_start), collect_(collect), escape_(!collect && stdout_is_terminal()) {}
-
-  std::string push(Token token) { return detokenizer_.push(token); }
-  std::string finish() { return detokenizer_.finish(); }
-
-  bool emit(std::string_view text) {
-    if (text.empty()) return true;
-    ends_line_ = text.back() == '\n';
-    if (collect_) text_ += text;
-    else if (escape_) write_output(escape_controls(text));
-    else write_output(text);
-    return true;
-  }
-  /// The last line is a whole line, as in any text file.
-  void end_line() const {
-    if (!ends_line_) write_output("\n");
-  }
-  const std::string& text() const { return text_; }
-
-private:
-  Detokenizer detokenizer_;
-  bool collect_;
-  bool escape_;
-  bool ends_line_ = true;
-  std::string text_;
-};
-
-GenerateResult stream_answer(const RunFlags& flags, Session& session, Sampler& sampler, const Prompt& prompt,
-                             AnswerStream& answer) {
-  GenerateOptions options;
-  options.max_tokens = flags.generation.max_tokens;
-  options.stops = flags.generation.stops;
-  options.end_tokens = prompt.end_tokens;
-  if (flags.generation.max_time)
-    options.max_time = std::chrono::milliseconds(static_cast<std::int64_t>(*flags.generation.max_time * 1e3));
-  ProgressBar bar("prompt", "tokens", !flags.model.quiet);
-  GenerateCallbacks callbacks;
-  callbacks.to_text = [&](Token token) { return answer.push(token); };
-  callbacks.finish_text = [&] { return answer.finish(); };
-  callbacks.emit = [&](std::string_view text) { return answer.emit(text); };
-  callbacks.interrupted = interrupted;
-  callbacks.progress = [&](std::size_t done, std::size_t total) {
-    bar.update(done, total);
-    return true;
-  };
-  GenerateResult result = generate(session, sampler, prompt.tokens, options, callbacks);
-  if (!flags.generation.json) answer.end_line();
-  return result;
-}
-
 int run_model(const RunFlags& flags, Clock::time_point begin, const std::string& prompt) {
-  Loaded loaded = load_headers(flags.model);
+  const LoadedModel loaded = load_headers(flags.model);
   const Prompt encoded = encode_prompt(flags, loaded.gguf.metadata(), *loaded.tokenizer, prompt);
   const std::vector<Token>& tokens = encoded.tokens;
   if (tokens.empty())
@@ -199,8 +96,8 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   RunReport report;
   report.load_seconds = seconds_since(begin);
   const bool at_start = loaded.tokenizer->restarts_text(tokens.back());
-  AnswerStream answer(*loaded.tokenizer, flags.generation.json, at_start);
-  report.result = stream_answer(flags, session, sampler, encoded, answer);
+  AnswerStream answer(*loaded.tokenizer, !flags.generation.json, at_start);
+  report.result = stream_answer(flags.generation, flags.model.quiet, session, sampler, encoded, answer);
 
   report.model_path = loaded.gguf.name();
   report.model_name = loaded.spec.name;
