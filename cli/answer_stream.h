@@ -39,10 +39,6 @@ private:
   std::string text_;
 };
 
-/// The steps of the flags, with a random seed where they have none. Throws Error(usage) for a --logit-bias outside the
-/// vocabulary.
-SamplerOptions sampler_options(const GenerationFlags& flags, int vocab_size);
-
 /// Prefills the prompt, with a progress bar unless `quiet`, and streams the answer until something ends it.
 GenerateResult stream_answer(const GenerationFlags& flags, bool quiet, Session& session, Sampler& sampler,
                              const Prompt& prompt, AnswerStream& answer);

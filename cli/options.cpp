@@ -1,13 +1,12 @@
 #include "cli/options.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "cli/output.h"
+#include "cli/sampler_flags.h"
 #include "cli/terminal.h"
 #include "model/error.h"
 #include "tokenizer/chat_template.h"
@@ -40,27 +39,6 @@ void guard_brackets(std::string& argument) {
 std::string unguard_brackets(std::string& value) {
   if (value.starts_with('[') && value.ends_with(list_guard)) value.pop_back();
   return {};
-}
-
-/// CLI::Range takes "nan" for a number within any range.
-CLI::Validator within(double low, double high) {
-  return CLI::Validator(
-      [=](const std::string& text) {
-        double value = 0.0;
-        const bool fits = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
-        return fits ? std::string() : fmt::format("found {}, expected a number from {} to {}", text, low, high);
-      },
-      "");
-}
-
-/// Nothing for -1, by which other tools ask for a random seed. Throws CLI::ValidationError.
-std::optional<std::uint64_t> parse_seed(const std::string& text) {
-  if (text == "-1") return std::nullopt;
-  std::uint64_t seed = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (error != std::errc() || stop != text.data() + text.size())
-    throw CLI::ValidationError("--seed", fmt::format("found {}, expected a number from 0 to 2^64 - 1", text));
-  return seed;
 }
 
 const std::map<std::string, Format> cache_formats = {
@@ -147,54 +125,11 @@ void add_generation_flags(CLI::App& app, GenerationFlags& flags) {
       ->allow_extra_args(false)
       ->take_all();
   app.add_flag("--json", flags.json, "print one JSON object instead of text");
-  SamplerOptions& s = flags.sampler;
-  const auto probability = within(0.0, 1.0);
-  app.add_option_function<std::string>(
-         "-s,--seed", [&flags](const std::string& text) { flags.seed = parse_seed(text); },
-         "seed of the draws (default: random, always reported)")
-      ->type_name("N");
-  app.add_option("--temp,--temperature", s.temperature, "temperature; 0 takes the most likely token")
-      ->type_name("T")
-      ->check(within(0.0, 1e6))
-      ->capture_default_str();
-  app.add_option("--top-k", s.top_k, "keep the K most likely tokens; 0 keeps all")
-      ->type_name("K")
-      ->check(CLI::Range(0, 1 << 30))
-      ->capture_default_str();
-  app.add_option("--top-p", s.top_p, "keep the most likely tokens that together reach P")
-      ->type_name("P")
-      ->check(probability)
-      ->capture_default_str();
-  app.add_option("--min-p", s.min_p, "keep tokens at least P times as likely as the first")
-      ->type_name("P")
-      ->check(probability)
-      ->capture_default_str();
-  app.add_option("--typical,--typical-p", s.typical_p, "keep locally typical tokens that together reach P")
-      ->type_name("P")
-      ->check(probability)
-      ->capture_default_str();
-  app.add_option("--repeat-penalty", s.repeat_penalty, "divide the logits of recent tokens")
-      ->type_name("X")
-      ->check(within(1e-6, 1e6))
-      ->capture_default_str();
-  app.add_option("--repeat-last-n", s.repeat_last_n, "recent tokens the penalties look at; -1 is all")
+  app.add_option("--top-logprobs", flags.top_logprobs,
+                 "with --json: each token's logarithmic probability by the model, and the N likeliest instead of it")
       ->type_name("N")
-      ->check(CLI::Range(-1, 1 << 30))
-      ->capture_default_str();
-  app.add_option("--presence-penalty", s.presence_penalty, "subtract from the logits of recent tokens")
-      ->type_name("X")
-      ->check(within(-1e6, 1e6))
-      ->capture_default_str();
-  app.add_option("--frequency-penalty", s.frequency_penalty, "subtract for every time a recent token occurred")
-      ->type_name("X")
-      ->check(within(-1e6, 1e6))
-      ->capture_default_str();
-  app.add_option("-l,--logit-bias", flags.logit_bias,
-                 "add to a token's logit: ID+BIAS or ID-BIAS, -inf forbids (repeatable)")
-      ->type_name("ID+X")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all();
+      ->check(CLI::Range(0, 100));
+  add_sampler_flags(app, flags);
 }
 
 bool parse_flags(CLI::App& app, std::vector<std::string> arguments) {
@@ -217,21 +152,6 @@ bool parse_flags(CLI::App& app, std::vector<std::string> arguments) {
     throw Error(ExitCode::usage, fmt::format("{}; `{} --help` lists the options", message, app.get_name()));
   }
   return true;
-}
-
-std::pair<std::int32_t, float> parse_logit_bias(const std::string& text) {
-  const std::size_t sign = text.find_first_of("+-", 1);
-  std::int32_t id = 0;
-  const char* end = text.data() + std::min(sign, text.size());
-  const auto [stop, error] = std::from_chars(text.data(), end, id);
-  const std::string number = sign == std::string::npos ? "" : text.substr(sign + (text[sign] == '+' ? 1 : 0));
-  char* rest = nullptr;
-  const float bias = std::strtof(number.c_str(), &rest);
-  if (error != std::errc() || stop != end || id < 0 || number.empty() || *rest != '\0' || std::isnan(bias) ||
-      bias == HUGE_VALF)
-    throw Error(ExitCode::usage, fmt::format("--logit-bias {}: expected ID+BIAS or ID-BIAS, as in 1234-inf or 1234+2.5",
-                                             escape_controls(text)));
-  return {id, bias};
 }
 
 } // namespace kern

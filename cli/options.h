@@ -49,7 +49,11 @@ struct GenerationFlags {
   std::vector<std::string> stops;
   bool json = false;
   SamplerOptions sampler;
-  std::optional<std::uint64_t> seed; // -s; nothing: random, reported
+  std::optional<std::uint64_t> seed;     // -s; nothing: random, reported
+  std::vector<std::string> dry_breakers; // --dry-sequence-breaker; "none": no breakers
+  bool ignore_eos = false;
+  std::optional<int> top_logprobs;
+  std::vector<std::string> given; // sampling flags that the user gave, as in "top-k"; a model's defaults yield to them
   std::vector<std::string> logit_bias;
 };
 
@@ -62,8 +66,5 @@ void add_generation_flags(CLI::App& app, GenerationFlags& flags);
 /// Parses with the spellings other tools use (-ngl, -ub, ...) understood. Returns false after printing the help that
 /// was asked for. Throws Error(usage).
 bool parse_flags(CLI::App& app, std::vector<std::string> arguments);
-
-/// "ID+BIAS" or "ID-BIAS" -> (id, bias). Throws Error(usage).
-std::pair<std::int32_t, float> parse_logit_bias(const std::string& text);
 
 } // namespace kern

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/model_file.h"
 #include "cli/output.h"
@@ -59,6 +60,50 @@ std::string explain(const RunReport& report) {
   return "";
 }
 
+nlohmann::ordered_json sampling_json(const Sampling& sampling) {
+  const SamplerOptions& s = sampling.options;
+  nlohmann::ordered_json json = {{"samplers", step_names(s.steps)},
+                                 {"temperature", s.temperature},
+                                 {"dynatemp_range", s.dynatemp_range},
+                                 {"dynatemp_exponent", s.dynatemp_exponent},
+                                 {"top_k", s.top_k},
+                                 {"top_p", s.top_p},
+                                 {"min_p", s.min_p},
+                                 {"typical_p", s.typical_p},
+                                 {"top_n_sigma", s.top_n_sigma},
+                                 {"xtc_probability", s.xtc_probability},
+                                 {"xtc_threshold", s.xtc_threshold},
+                                 {"repeat_penalty", s.repeat_penalty},
+                                 {"repeat_last_n", s.repeat_last_n},
+                                 {"presence_penalty", s.presence_penalty},
+                                 {"frequency_penalty", s.frequency_penalty},
+                                 {"dry_multiplier", s.dry_multiplier},
+                                 {"dry_base", s.dry_base},
+                                 {"dry_allowed_length", s.dry_allowed_length},
+                                 {"dry_penalty_last_n", s.dry_penalty_last_n},
+                                 {"mirostat", s.mirostat},
+                                 {"mirostat_entropy", s.mirostat_entropy},
+                                 {"mirostat_rate", s.mirostat_rate},
+                                 {"adaptive_target", s.adaptive_target},
+                                 {"adaptive_decay", s.adaptive_decay}};
+  if (!sampling.from_model.empty()) json["from_model"] = sampling.from_model;
+  return json;
+}
+
+nlohmann::ordered_json logprobs_json(const RunReport& report) {
+  const auto describe = [&](const TokenLogprob& token) {
+    return nlohmann::ordered_json{{"id", token.id}, {"text", report.token_text(token.id)}, {"logprob", token.logprob}};
+  };
+  auto list = nlohmann::ordered_json::array();
+  for (const TokenChoice& choice : report.result.choices) {
+    nlohmann::ordered_json entry = describe(choice.taken);
+    entry["top"] = nlohmann::ordered_json::array();
+    for (const TokenLogprob& token : choice.best) entry["top"].push_back(describe(token));
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 } // namespace
 
 ExitCode exit_code(EndReason reason) {
@@ -82,14 +127,15 @@ std::string report_table(const RunReport& report) {
   out += fmt::format("answer  {} tokens, first after {:.3f} s, then {:.1f} tokens/s (p50 {:.2f} ms, p99 {:.2f} ms)\n",
                      r.tokens.size(), r.first_token_seconds, d.decode_rate, d.p50 * 1e3, d.p99 * 1e3);
   out += fmt::format("read    {} a token, {:.1f} GB/s\n", format_bytes(d.bytes_per_token), d.gigabytes_per_second);
-  out += fmt::format("end     {}; seed {}\n", explain(report), report.sampler.seed);
+  if (!report.sampling.from_model.empty())
+    out += fmt::format("draws   {} as the model file says\n", fmt::join(report.sampling.from_model, ", "));
+  out += fmt::format("end     {}; seed {}\n", explain(report), report.sampling.options.seed);
   return out;
 }
 
 nlohmann::ordered_json report_json(const RunReport& report) {
   const GenerateResult& r = report.result;
   const Derived d = derive(report);
-  const SamplerOptions& s = report.sampler;
   nlohmann::ordered_json json;
   json["text"] = report.text;
   json["reason"] = end_reason_name(r.reason);
@@ -98,7 +144,7 @@ nlohmann::ordered_json report_json(const RunReport& report) {
   json["prompt_tokens"] = report.prompt_tokens;
   json["generated_tokens"] = r.tokens.size();
   json["tokens"] = r.tokens;
-  json["seed"] = s.seed;
+  json["seed"] = report.sampling.options.seed;
   json["kern"] = version();
   json["model"] = {{"path", report.model_path},
                    {"name", report.model_name},
@@ -108,15 +154,8 @@ nlohmann::ordered_json report_json(const RunReport& report) {
   json["device"] = report.device;
   json["context"] = report.context;
   json["cache"] = {{"key_type", report.key_format}, {"value_type", report.value_format}};
-  json["sampling"] = {{"temperature", s.temperature},
-                      {"top_k", s.top_k},
-                      {"top_p", s.top_p},
-                      {"min_p", s.min_p},
-                      {"typical_p", s.typical_p},
-                      {"repeat_penalty", s.repeat_penalty},
-                      {"repeat_last_n", s.repeat_last_n},
-                      {"presence_penalty", s.presence_penalty},
-                      {"frequency_penalty", s.frequency_penalty}};
+  json["sampling"] = sampling_json(report.sampling);
+  if (!r.choices.empty()) json["logprobs"] = logprobs_json(report);
   json["timings"] = {{"load_seconds", report.load_seconds},
                      {"prefill_seconds", r.prefill_seconds},
                      {"prefill_tokens_per_second", d.prefill_rate},

@@ -1,10 +1,12 @@
 // What a generation was, as a table on standard error or as JSON.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
+#include "cli/sampler_flags.h"
 #include "engine/generate.h"
 #include "model/error.h"
 #include "model/gguf.h"
@@ -25,9 +27,10 @@ struct RunReport {
   std::uint64_t weight_bytes = 0; // read for every token
   std::uint64_t cache_bytes_per_position = 0;
   double load_seconds = 0.0;
-  SamplerOptions sampler;
+  Sampling sampling;
   GenerateResult result;
   std::string text;
+  std::function<std::string(Token)> token_text; // needed where the result has choices
 };
 
 /// What the process says to its shell about the end of a generation.

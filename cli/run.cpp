@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/sampler_flags.h"
 #include "cli/signals.h"
 #include "cli/template_flags.h"
 #include "engine/generate.h"
@@ -86,11 +87,15 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
       static_cast<std::size_t>(std::min(flags.context.step_tokens, flags.context.batch)), tokens.size()));
   options.key_format = flags.context.key_format;
   options.value_format = flags.context.value_format;
-  const SamplerOptions sampling = sampler_options(flags.generation, loaded.spec.vocab_size);
+  const Sampling sampling =
+      choose_sampling(flags.generation, loaded.gguf.metadata(), *loaded.tokenizer, encoded.end_tokens);
+  if (!flags.model.quiet)
+    for (const std::string& line : idle_flags(flags.generation, sampling.options))
+      write_notice(fmt::format("kern: warning: {}\n", line));
 
   const Model model(loaded.gguf, *loaded.backend);
   Session session = make_session(model, options);
-  Sampler sampler(sampling, static_cast<std::size_t>(loaded.spec.vocab_size));
+  Sampler sampler(sampling.options, static_cast<std::size_t>(loaded.spec.vocab_size));
 
   const GentleEnd gentle_end; // until here there was nothing to write
   RunReport report;
@@ -113,8 +118,9 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   report.weight_bytes = matrices.mapped_bytes + matrices.private_bytes;
   report.cache_bytes_per_position =
       plan_session(loaded.spec, model.placement(), model.backends(), options).cache_bytes_per_page / page_positions;
-  report.sampler = sampling;
+  report.sampling = sampling;
   report.text = answer.text();
+  report.token_text = [&](Token token) { return loaded.tokenizer->piece(token, true); };
   if (flags.generation.json) write_output(dump_json(report_json(report)));
   if (!flags.model.quiet) write_notice(report_table(report));
   return static_cast<int>(exit_code(report.result.reason));
@@ -131,6 +137,8 @@ int run_command(std::vector<std::string> arguments) {
   add_context_flags(app, flags.context);
   add_generation_flags(app, flags.generation);
   if (!parse_flags(app, std::move(arguments))) return 0;
+  if (flags.generation.top_logprobs && !flags.generation.json)
+    throw Error(ExitCode::usage, "--top-logprobs says what it found in the report of --json; give both");
   const std::string prompt = read_prompt(flags.prompt, flags.model.quiet);
   return run_model(flags, Clock::now(), prompt);
 }
