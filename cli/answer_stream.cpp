@@ -8,8 +8,57 @@
 
 namespace kern {
 
-AnswerStream::AnswerStream(const Tokenizer& tokenizer, bool shown, bool at_start)
-    : detokenizer_(tokenizer, false, at_start), shown_(shown), escape_(shown && stdout_is_terminal()) {}
+namespace {
+
+ThinkWriter::Target think_target(Shown shown, ThinkMode mode) {
+  if (shown == Shown::nowhere || mode == ThinkMode::hide) return ThinkWriter::Target::nowhere;
+  if (mode == ThinkMode::show) return ThinkWriter::Target::standard_output;
+  return shown == Shown::all ? ThinkWriter::Target::standard_error : ThinkWriter::Target::nowhere;
+}
+
+} // namespace
+
+AnswerStream::AnswerStream(const Tokenizer& tokenizer, Shown shown, bool at_start, const ThinkPlan& think)
+    : detokenizer_(tokenizer, false, at_start), think_(think), splitter_(think.format, think.begins),
+      writer_(think_target(shown, think.mode)), shown_(shown != Shown::nowhere),
+      escape_(shown_ && stdout_is_terminal()) {}
+
+std::string AnswerStream::push(Token token) {
+  if (!splitter_.is_mark(token)) {
+    if (splitter_.thinking()) ++thinking_tokens_;
+    return take(splitter_.push(detokenizer_.push(token)));
+  }
+  std::string answer = take(splitter_.push(detokenizer_.finish()));
+  splitter_.mark(token);
+  static_cast<void>(detokenizer_.push(token)); // a mark's own text, but what follows depends on it
+  return answer;
+}
+
+std::string AnswerStream::finish() {
+  std::string answer = take(splitter_.push(detokenizer_.finish()));
+  answer += take(splitter_.finish());
+  writer_.end();
+  return answer;
+}
+
+std::vector<Token> AnswerStream::forced() {
+  if (!think_.budget || !splitter_.thinking() || thinking_tokens_ < *think_.budget) return {};
+  return think_.closing;
+}
+
+std::string AnswerStream::take(const std::vector<ThinkPiece>& pieces) {
+  std::string answer;
+  for (const ThinkPiece& piece : pieces) {
+    if (piece.thinking) {
+      thinking_ += piece.text;
+      writer_.write(piece.text);
+    } else {
+      writer_.end();
+      answer += piece.text;
+    }
+  }
+  return answer;
+}
 
 void AnswerStream::emit(std::string_view text) {
   if (text.empty()) return;
@@ -40,6 +89,7 @@ GenerateResult stream_answer(const GenerationFlags& flags, bool quiet, Session& 
     return true;
   };
   callbacks.interrupted = interrupted;
+  callbacks.forced = [&] { return answer.forced(); };
   callbacks.progress = [&](std::size_t done, std::size_t total) {
     bar.update(done, total);
     return true;

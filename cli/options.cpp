@@ -44,6 +44,9 @@ std::string unguard_brackets(std::string& value) {
 const std::map<std::string, Format> cache_formats = {
     {"f16", Format::f16}, {"f32", Format::f32}, {"q8_0", Format::q8_0}, {"q4_0", Format::q4_0}};
 
+const std::map<std::string, ThinkMode> think_modes = {
+    {"show", ThinkMode::show}, {"hide", ThinkMode::hide}, {"off", ThinkMode::off}};
+
 } // namespace
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
@@ -110,6 +113,13 @@ void add_template_flags(CLI::App& app, TemplateFlags& flags) {
   app.add_option("--chat-template-kwargs", flags.kwargs,
                  "variables for the chat template, a JSON object as in '{\"enable_thinking\": false}'")
       ->type_name("JSON");
+  app.add_option("--think", flags.think,
+                 "a model's thinking: show it before the answer, hide it, or off; else it goes to standard error")
+      ->type_name("show|hide|off")
+      ->transform(CLI::CheckedTransformer(think_modes, CLI::ignore_case).description(""));
+  app.add_option("--think-budget", flags.think_budget, "tokens after which thinking is ended and the answer begins")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1 << 30));
 }
 
 void add_generation_flags(CLI::App& app, GenerationFlags& flags) {

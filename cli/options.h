@@ -38,9 +38,19 @@ struct PromptFlags {
   bool raw = false;
 };
 
+/// What becomes of a model's thinking.
+enum class ThinkMode {
+  aside, // to standard error
+  show,  // into the answer's stream, between <think> and </think>; asked of the template
+  hide,  // nowhere
+  off,   // the model doesn't think
+};
+
 struct TemplateFlags {
-  std::optional<std::string> source; // --chat-template
-  std::optional<std::string> kwargs; // --chat-template-kwargs
+  std::optional<std::string> source;  // --chat-template
+  std::optional<std::string> kwargs;  // --chat-template-kwargs
+  ThinkMode think = ThinkMode::aside; // --think
+  std::optional<int> think_budget;    // tokens
 };
 
 struct GenerationFlags {

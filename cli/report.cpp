@@ -138,11 +138,13 @@ nlohmann::ordered_json report_json(const RunReport& report) {
   const Derived d = derive(report);
   nlohmann::ordered_json json;
   json["text"] = report.text;
+  if (!report.thinking.empty()) json["thinking"] = report.thinking;
   json["reason"] = end_reason_name(r.reason);
   json["exit_code"] = static_cast<int>(exit_code(r.reason));
   if (!r.stop.empty()) json["stop"] = r.stop;
   json["prompt_tokens"] = report.prompt_tokens;
   json["generated_tokens"] = r.tokens.size();
+  if (report.thinking_tokens > 0) json["thinking_tokens"] = report.thinking_tokens;
   json["tokens"] = r.tokens;
   json["seed"] = report.sampling.options.seed;
   json["kern"] = version();

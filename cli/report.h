@@ -30,6 +30,8 @@ struct RunReport {
   Sampling sampling;
   GenerateResult result;
   std::string text;
+  std::string thinking;
+  int thinking_tokens = 0;
   std::function<std::string(Token)> token_text; // needed where the result has choices
 };
 

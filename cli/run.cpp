@@ -37,7 +37,7 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 
 Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Tokenizer& tokenizer,
                      const std::string& prompt) {
-  Prompt encoded{{}, tokenizer.special().end_of_generation};
+  Prompt encoded{{}, tokenizer.special().end_of_generation, {}};
   if (flags.prompt.raw && flags.chat.source)
     throw Error(ExitCode::usage, "--raw completes without a chat template, --chat-template gives one; use one of them");
   const auto chat = flags.prompt.raw ? std::nullopt : choose_template(flags.chat, &metadata, ExitCode::model);
@@ -55,7 +55,8 @@ Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Toke
   std::vector<ChatMessage> messages;
   if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
   messages.push_back({"user", prompt});
-  return {encoder.encode(messages), encoder.end_tokens()};
+  const jinja::Text rendered = encoder.render(messages);
+  return {encode_conversation(tokenizer, rendered), encoder.end_tokens(), encoder.plan_thinking(rendered)};
 }
 
 /// Positions of the session. Throws Error(context_full) where the prompt and a first token don't fit.
@@ -101,7 +102,8 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   RunReport report;
   report.load_seconds = seconds_since(begin);
   const bool at_start = loaded.tokenizer->restarts_text(tokens.back());
-  AnswerStream answer(*loaded.tokenizer, !flags.generation.json, at_start);
+  const Shown shown = flags.generation.json ? Shown::nowhere : flags.model.quiet ? Shown::answer : Shown::all;
+  AnswerStream answer(*loaded.tokenizer, shown, at_start, encoded.think);
   report.result = stream_answer(flags.generation, flags.model.quiet, session, sampler, encoded, answer);
 
   report.model_path = loaded.gguf.name();
@@ -120,6 +122,8 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
       plan_session(loaded.spec, model.placement(), model.backends(), options).cache_bytes_per_page / page_positions;
   report.sampling = sampling;
   report.text = answer.text();
+  report.thinking = answer.thinking();
+  report.thinking_tokens = answer.thinking_tokens();
   report.token_text = [&](Token token) { return loaded.tokenizer->piece(token, true); };
   if (flags.generation.json) write_output(dump_json(report_json(report)));
   if (!flags.model.quiet) write_notice(report_table(report));

@@ -9,6 +9,8 @@ namespace kern {
 bool stdin_is_terminal();
 bool stdout_is_terminal();
 bool stderr_is_terminal();
+/// Whether standard error is a terminal that colours are wanted on: NO_COLOR isn't set, and TERM isn't "dumb".
+bool may_colour_stderr();
 /// Columns of the terminal on standard error; 80 where that can't be told.
 int terminal_width();
 

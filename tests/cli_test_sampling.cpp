@@ -115,7 +115,7 @@ TEST_CASE("--dry-sequence-breaker ends what counts as a repetition") {
   };
   CHECK(text({"--dry-sequence-breaker", "none"}) != "abc:dabc:dabc:d"); // it may not say all three again
   CHECK(text({}) == "abc:dabc:dabc:d");                                 // ":" divides it
-  CHECK(text({"--dry-sequence-breaker", "bc"}) == "abc:dabc:dabc:d");   // spelled by two tokens
+  CHECK(text({"--dry-sequence-breaker", "b"}) == "abc:dabc:dabc:d");    // so does a part of a token
   CHECK(text({"--dry-sequence-breaker", "x"}) == text({"--dry-sequence-breaker", "none"}));
   const auto wrong = answer(model, {"--dry-multiplier", "1", "--dry-sequence-breaker", "", "hi"});
   CHECK(wrong.code == 2);
