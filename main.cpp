@@ -25,6 +25,7 @@ struct Command {
 
 constexpr Command commands[] = {
     {"run", "answer one prompt, from the arguments, a file or standard input", kern::run_command},
+    {"chat", "a conversation, turn by turn", kern::chat_command},
     {"bench", "how fast a model runs, and how near to the machine's limits", kern::bench_command},
     {"info", "what a model file holds, and what running it takes", kern::info_command},
     {"template", "what a chat template makes of a conversation", kern::template_command},

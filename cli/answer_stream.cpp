@@ -44,6 +44,7 @@ GenerateResult stream_answer(const GenerationFlags& flags, bool quiet, Session& 
   options.max_tokens = flags.max_tokens;
   options.stops = flags.stops;
   options.end_tokens = prompt.end_tokens;
+  options.draw = prompt.draw;
   if (flags.max_time) options.max_time = std::chrono::milliseconds(static_cast<std::int64_t>(*flags.max_time * 1e3));
   ProgressBar bar("prompt", "tokens", !quiet);
   GenerateCallbacks callbacks;

@@ -15,6 +15,7 @@ namespace kern {
 struct Prompt {
   std::vector<Token> tokens;
   std::vector<Token> end_tokens; // ascending
+  std::uint32_t draw = 0;        // see GenerateOptions
 };
 
 /// Turns an answer's ids into text, keeps the text and, unless it is for a report, writes it to standard output.

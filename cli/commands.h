@@ -8,6 +8,7 @@
 namespace kern {
 
 int run_command(std::vector<std::string> arguments);
+int chat_command(std::vector<std::string> arguments);
 int bench_command(std::vector<std::string> arguments);
 int info_command(std::vector<std::string> arguments);
 int template_command(std::vector<std::string> arguments);

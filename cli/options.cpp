@@ -125,6 +125,22 @@ void add_prompt_flags(CLI::App& app, PromptFlags& flags) {
   app.add_flag("--raw", flags.raw, "complete the text as it is, without a chat template; prints the continuation only");
 }
 
+void add_chat_flags(CLI::App& app, ChatFlags& flags) {
+  app.add_option("prompt", flags.words, "the first message")->type_name("TEXT");
+  app.add_option("--system", flags.system, "-sys: system text of the conversation")->type_name("TEXT");
+  app.add_option("--overflow", flags.overflow,
+                 "where the conversation no longer fits the context: refuse the message, or drop whole exchanges for "
+                 "the model, from the middle or the oldest-turns")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"refuse", "middle", "oldest-turns"}))
+      ->capture_default_str();
+}
+
+void add_session_flag(CLI::App& app, std::optional<std::string>& session) {
+  app.add_option("--session", session, "go on with the conversation in this file, and store every turn in it (JSONL)")
+      ->type_name("FILE");
+}
+
 void add_template_flags(CLI::App& app, TemplateFlags& flags) {
   app.add_option("--chat-template", flags.source,
                  "chat template instead of the model's: a Jinja file, or the name of one: " + builtin_template_names())

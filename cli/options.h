@@ -43,6 +43,12 @@ struct TemplateFlags {
   std::optional<std::string> kwargs; // --chat-template-kwargs
 };
 
+struct ChatFlags {
+  std::vector<std::string> words;    // positional: the first message
+  std::optional<std::string> system; // -sys
+  std::string overflow = "refuse";   // refuse, middle, oldest-turns
+};
+
 struct GenerationFlags {
   int max_tokens = -1;            // -n
   std::optional<double> max_time; // seconds
@@ -56,6 +62,8 @@ struct GenerationFlags {
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 void add_context_flags(CLI::App& app, ContextFlags& flags);
 void add_prompt_flags(CLI::App& app, PromptFlags& flags);
+void add_chat_flags(CLI::App& app, ChatFlags& flags);
+void add_session_flag(CLI::App& app, std::optional<std::string>& session);
 void add_template_flags(CLI::App& app, TemplateFlags& flags);
 void add_generation_flags(CLI::App& app, GenerationFlags& flags);
 

@@ -36,7 +36,7 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 
 Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Tokenizer& tokenizer,
                      const std::string& prompt) {
-  Prompt encoded{{}, tokenizer.special().end_of_generation};
+  Prompt encoded{{}, tokenizer.special().end_of_generation, 0};
   if (flags.prompt.raw && flags.chat.source)
     throw Error(ExitCode::usage, "--raw completes without a chat template, --chat-template gives one; use one of them");
   const auto chat = flags.prompt.raw ? std::nullopt : choose_template(flags.chat, &metadata, ExitCode::model);
@@ -54,7 +54,7 @@ Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Toke
   std::vector<ChatMessage> messages;
   if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
   messages.push_back({"user", prompt});
-  return {encoder.encode(messages), encoder.end_tokens()};
+  return {encoder.encode(messages), encoder.end_tokens(), 0};
 }
 
 /// Positions of the session. Throws Error(context_full) where the prompt and a first token don't fit.

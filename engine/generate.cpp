@@ -79,8 +79,8 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
       break;
     }
     check_logits(session);
-    const std::int32_t token =
-        sampler.sample(session.logits(), session.tokens(), static_cast<std::uint64_t>(session.position()));
+    const std::uint64_t position = static_cast<std::uint64_t>(options.draw) << 32 | session.tokens().size();
+    const std::int32_t token = sampler.sample(session.logits(), session.tokens(), position);
     const Clock::time_point now = Clock::now();
     if (first == Clock::time_point{}) first = now;
     else result.token_seconds.push_back(std::chrono::duration<double>(now - last).count());
