@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "cli/output.h"
+#include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
@@ -11,17 +12,22 @@ namespace kern {
 namespace {
 
 ThinkWriter::Target think_target(Shown shown, ThinkMode mode) {
-  if (shown == Shown::nowhere || mode == ThinkMode::hide) return ThinkWriter::Target::nowhere;
-  if (mode == ThinkMode::show) return ThinkWriter::Target::standard_output;
-  return shown == Shown::all ? ThinkWriter::Target::standard_error : ThinkWriter::Target::nowhere;
+  const bool streams = shown == Shown::answer || shown == Shown::all;
+  if (mode == ThinkMode::show && streams) return ThinkWriter::Target::standard_output;
+  const bool aside = mode != ThinkMode::hide && (shown == Shown::all || shown == Shown::aside);
+  return aside ? ThinkWriter::Target::standard_error : ThinkWriter::Target::nowhere;
+}
+
+void write_event(const char* kind, std::string_view text) {
+  write_output(dump_json_line({{"event", kind}, {"text", text}}));
 }
 
 } // namespace
 
 AnswerStream::AnswerStream(const Tokenizer& tokenizer, Shown shown, bool at_start, const ThinkPlan& think)
     : detokenizer_(tokenizer, false, at_start), think_(think), splitter_(think.format, think.begins),
-      writer_(think_target(shown, think.mode)), shown_(shown != Shown::nowhere),
-      escape_(shown_ && stdout_is_terminal()) {}
+      writer_(think_target(shown, think.mode)), shown_(shown == Shown::answer || shown == Shown::all),
+      events_(shown == Shown::events), escape_(shown_ && stdout_is_terminal()) {}
 
 std::string AnswerStream::push(Token token) {
   if (!splitter_.is_mark(token)) {
@@ -50,7 +56,9 @@ std::string AnswerStream::take(const std::vector<ThinkPiece>& pieces) {
   std::string answer;
   for (const ThinkPiece& piece : pieces) {
     if (piece.thinking) {
+      if (think_.mode == ThinkMode::hide) continue;
       thinking_ += piece.text;
+      if (events_) write_event("thinking", piece.text);
       writer_.write(piece.text);
     } else {
       writer_.end();
@@ -63,6 +71,7 @@ std::string AnswerStream::take(const std::vector<ThinkPiece>& pieces) {
 void AnswerStream::emit(std::string_view text) {
   if (text.empty()) return;
   text_ += text;
+  if (events_) write_event("text", text);
   if (!shown_) return;
   if (escape_) write_output(escape_controls(text));
   else write_output(text);
@@ -79,6 +88,7 @@ GenerateResult stream_answer(const GenerationFlags& flags, bool quiet, Session& 
   options.stops = flags.stops;
   options.end_tokens = prompt.end_tokens;
   options.top_logprobs = flags.top_logprobs;
+  options.draw = prompt.draw;
   if (flags.max_time) options.max_time = std::chrono::milliseconds(static_cast<std::int64_t>(*flags.max_time * 1e3));
   ProgressBar bar("prompt", "tokens", !quiet);
   GenerateCallbacks callbacks;

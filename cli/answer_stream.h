@@ -6,24 +6,20 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/prompt.h"
 #include "cli/thinking.h"
 #include "engine/generate.h"
 #include "tokenizer/detokenizer.h"
 
 namespace kern {
 
-/// What an answer follows: ids to prefill, and ids that end it.
-struct Prompt {
-  std::vector<Token> tokens;
-  std::vector<Token> end_tokens; // ascending
-  ThinkPlan think;
-};
-
 /// Where the text of an answer goes as it comes.
 enum class Shown {
   nowhere, // it is for a report
+  aside,   // the thinking to standard error, the answer nowhere
   answer,  // the answer to standard output, no thinking anywhere unless it is asked into the answer
   all,     // the thinking to standard error, too
+  events,  // both to standard output, as JSON lines
 };
 
 /// Turns an answer's ids into text, tells thinking from answer, keeps both and shows them.
@@ -57,6 +53,7 @@ private:
   ThinkSplitter splitter_;
   ThinkWriter writer_;
   bool shown_;
+  bool events_;
   bool escape_;
   std::string text_;
   std::string thinking_;

@@ -7,6 +7,7 @@
 
 #include "cli/model_file.h"
 #include "cli/output.h"
+#include "cli/replay_record.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
@@ -41,7 +42,7 @@ Derived derive(const RunReport& report) {
   d.p99 = percentile(r.token_seconds, 0.99);
   // The cache is read up to the position: on average the prompt and half of the answer.
   d.bytes_per_token =
-      report.weight_bytes + report.cache_bytes_per_position * (report.prompt_tokens + r.tokens.size() / 2);
+      report.weight_bytes + report.cache_bytes_per_position * (report.prompt.tokens.size() + r.tokens.size() / 2);
   d.gigabytes_per_second = d.decode_rate * static_cast<double>(d.bytes_per_token) * 1e-9;
   return d;
 }
@@ -104,6 +105,31 @@ nlohmann::ordered_json logprobs_json(const RunReport& report) {
   return list;
 }
 
+std::string dump(const nlohmann::ordered_json& json, int indent) {
+  const std::string text = json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  // JSON has its own escapes for C0 controls; DEL and the C1 controls can drive a terminal too.
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (byte == 0x7F) {
+      out += "\\u007f";
+    } else if (byte == 0xC2 && next >= 0x80 && next <= 0x9F) {
+      out += fmt::format("\\u00{:02x}", next);
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+nlohmann::ordered_json model_json(const RunReport& report) {
+  return {{"path", report.model_path}, {"name", report.model_name},   {"architecture", report.architecture},
+          {"format", report.format},   {"bytes", report.model_bytes}, {"fingerprint", report.model_fingerprint}};
+}
+
 } // namespace
 
 ExitCode exit_code(EndReason reason) {
@@ -113,6 +139,11 @@ ExitCode exit_code(EndReason reason) {
   case EndReason::interrupted: return interruption_code();
   default: return ExitCode::ok;
   }
+}
+
+ExitCode exit_code(const RunReport& report) {
+  const ExitCode code = exit_code(report.result.reason);
+  return code == ExitCode::ok && !report.extract.empty() && !report.extracted ? ExitCode::constraint : code;
 }
 
 std::string report_table(const RunReport& report) {
@@ -140,19 +171,17 @@ nlohmann::ordered_json report_json(const RunReport& report) {
   json["text"] = report.text;
   if (!report.thinking.empty()) json["thinking"] = report.thinking;
   json["reason"] = end_reason_name(r.reason);
-  json["exit_code"] = static_cast<int>(exit_code(r.reason));
+  json["exit_code"] = static_cast<int>(exit_code(report));
+  if (!report.extract.empty())
+    json["extracted"] = report.extracted ? nlohmann::ordered_json(*report.extracted) : nullptr;
   if (!r.stop.empty()) json["stop"] = r.stop;
-  json["prompt_tokens"] = report.prompt_tokens;
+  json["prompt_tokens"] = report.prompt.tokens.size();
   json["generated_tokens"] = r.tokens.size();
   if (report.thinking_tokens > 0) json["thinking_tokens"] = report.thinking_tokens;
   json["tokens"] = r.tokens;
   json["seed"] = report.sampling.options.seed;
   json["kern"] = version();
-  json["model"] = {{"path", report.model_path},
-                   {"name", report.model_name},
-                   {"architecture", report.architecture},
-                   {"format", report.format},
-                   {"bytes", report.model_bytes}};
+  json["model"] = model_json(report);
   json["device"] = report.device;
   json["context"] = report.context;
   json["cache"] = {{"key_type", report.key_format}, {"value_type", report.value_format}};
@@ -168,27 +197,26 @@ nlohmann::ordered_json report_json(const RunReport& report) {
                      {"token_seconds_p99", d.p99},
                      {"bytes_per_token", d.bytes_per_token},
                      {"gigabytes_per_second", d.gigabytes_per_second}};
+  // What `kern replay` needs beside this.
+  json["prompt_ids"] = report.prompt.tokens;
+  json["end_ids"] = report.prompt.end_tokens;
+  json["flags"] = report.flags;
+  if (report.prompt.think.format.kind != ThinkFormat::Kind::none) json["think"] = think_json(report.prompt.think);
   return json;
 }
 
-std::string dump_json(const nlohmann::ordered_json& json) {
-  const std::string text = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  // JSON has its own escapes for C0 controls; DEL and the C1 controls can drive a terminal too.
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if (byte == 0x7F) {
-      out += "\\u007f";
-    } else if (byte == 0xC2 && next >= 0x80 && next <= 0x9F) {
-      out += fmt::format("\\u00{:02x}", next);
-      ++i;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
+nlohmann::ordered_json start_json(const RunReport& report) {
+  return {{"event", "start"},
+          {"kern", version()},
+          {"model", model_json(report)},
+          {"device", report.device},
+          {"context", report.context},
+          {"prompt_tokens", report.prompt.tokens.size()},
+          {"seed", report.sampling.options.seed},
+          {"sampling", sampling_json(report.sampling)}};
 }
+
+std::string dump_json(const nlohmann::ordered_json& json) { return dump(json, 2); }
+std::string dump_json_line(const nlohmann::ordered_json& json) { return dump(json, -1); }
 
 } // namespace kern

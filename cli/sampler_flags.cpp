@@ -99,6 +99,7 @@ void add_step_flags(CLI::App& app, GenerationFlags& flags) {
 }
 
 void add_penalty_flags(CLI::App& app, GenerationFlags& flags) {
+  const OptionTopic topic(app, "penalties");
   SamplerOptions& s = flags.sampler;
   add_setting(app, s, "--repeat-penalty", "X", "divide the logits of recent tokens");
   add_setting(app, s, "--repeat-last-n", "N", "recent tokens the penalties look at; -1 is all");
@@ -114,6 +115,15 @@ void add_penalty_flags(CLI::App& app, GenerationFlags& flags) {
       ->expected(1)
       ->allow_extra_args(false)
       ->take_all();
+}
+
+void add_target_flags(CLI::App& app, SamplerOptions& s) {
+  const OptionTopic topic(app, "mirostat");
+  add_setting(app, s, "--mirostat", "N", "1 or 2: mirostat instead of all steps but the temperature");
+  add_setting(app, s, "--mirostat-lr", "X", "mirostat: learning rate");
+  add_setting(app, s, "--mirostat-ent", "X", "mirostat: surprise of the text, in bits");
+  add_setting(app, s, "--adaptive-target", "P", "adaptive-p: prefer tokens near this probability; -1 is off");
+  add_setting(app, s, "--adaptive-decay", "X", "adaptive-p: how slowly it forgets what was drawn");
 }
 
 /// The tokens by which a text may be spelled where another token has its beginning: the first one, then the rest.
@@ -184,6 +194,7 @@ CLI::Validator within(double low, double high) {
 }
 
 void add_sampler_flags(CLI::App& app, GenerationFlags& flags) {
+  const OptionTopic topic(app, "sampling");
   SamplerOptions& s = flags.sampler;
   app.add_option_function<std::string>(
          "-s,--seed", [&flags](const std::string& text) { flags.seed = parse_seed(text); },
@@ -200,11 +211,7 @@ void add_sampler_flags(CLI::App& app, GenerationFlags& flags) {
   add_setting(app, s, "--dynatemp-range", "X", "temperature from T-X to T+X, by entropy; 0 is off");
   add_setting(app, s, "--dynatemp-exp", "X", "exponent of the entropy's share");
   add_penalty_flags(app, flags);
-  add_setting(app, s, "--mirostat", "N", "1 or 2: mirostat instead of all steps but the temperature");
-  add_setting(app, s, "--mirostat-lr", "X", "mirostat: learning rate");
-  add_setting(app, s, "--mirostat-ent", "X", "mirostat: surprise of the text, in bits");
-  add_setting(app, s, "--adaptive-target", "P", "adaptive-p: prefer tokens near this probability; -1 is off");
-  add_setting(app, s, "--adaptive-decay", "X", "adaptive-p: how slowly it forgets what was drawn");
+  add_target_flags(app, s);
   add_step_flags(app, flags);
   app.add_option("-l,--logit-bias", flags.logit_bias,
                  "add to a token's logit: ID+BIAS or ID-BIAS, -inf forbids (repeatable)")

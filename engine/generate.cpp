@@ -110,9 +110,8 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
       std::ranges::reverse(forced);
     }
     const bool is_forced = !forced.empty();
-    const std::int32_t token =
-        is_forced ? forced.back()
-                  : sampler.sample(session.logits(), session.tokens(), static_cast<std::uint64_t>(session.position()));
+    const std::uint64_t position = static_cast<std::uint64_t>(options.draw) << 32 | session.tokens().size();
+    const std::int32_t token = is_forced ? forced.back() : sampler.sample(session.logits(), session.tokens(), position);
     if (is_forced) forced.pop_back();
     clock.tick();
     if (!is_forced && std::ranges::binary_search(options.end_tokens, token)) {

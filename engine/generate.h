@@ -36,6 +36,7 @@ struct GenerateOptions {
   std::vector<std::int32_t> end_tokens;              // ascending
   std::optional<std::chrono::milliseconds> max_time; // from the call on, prefill included
   std::optional<int> top_logprobs;                   // describe every token, and so many of the likeliest beside it
+  std::uint32_t draw = 0;                            // another one draws other random numbers at the same positions
 };
 
 /// How the loop talks to its caller; ids become text on the caller's side.

@@ -64,6 +64,9 @@ void add_token_variables(jinja::Dict& variables, const Tokenizer& tokenizer);
 /// writes it; EOS isn't added.
 std::vector<Token> encode_conversation(const Tokenizer& tokenizer, const jinja::Text& text);
 
+/// Ids of a stretch of a rendered conversation, by the same rules but without BOS.
+std::vector<Token> encode_rendered(const Tokenizer& tokenizer, const jinja::Text& text);
+
 /// What the template writes behind the last message of an assistant.
 struct AnswerEnd {
   std::string text;           // without white space around it; empty where nothing follows or it can't be told
