@@ -69,7 +69,7 @@ bool ChatTurns::answer(std::uint32_t draw) {
   if (answered) {
     const std::string text = replace_invalid_utf8(stream.text());
     ids_.remember(fitted.text, std::move(fitted.tokens), text, record.result.tokens);
-    dialogue_.add("assistant", text, std::string(end_reason_name(reason)));
+    dialogue_.add("assistant", text, std::string(end_reason_name(record.result.reason)));
   }
   last_ = std::move(record);
   return answered;

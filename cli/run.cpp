@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/session_turn.h"
 #include "cli/signals.h"
 #include "cli/template_flags.h"
 #include "engine/generate.h"
@@ -28,19 +29,26 @@ struct RunFlags {
   PromptFlags prompt;
   TemplateFlags chat;
   GenerationFlags generation;
+  std::optional<std::string> session;
 };
 
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Tokenizer& tokenizer,
-                     const std::string& prompt) {
+/// `turn`: of a session, or nothing.
+Prompt encode_prompt(const RunFlags& flags, const LoadedModel& loaded, const std::string& prompt,
+                     const SessionTurn* turn) {
+  const Tokenizer& tokenizer = *loaded.tokenizer;
   Prompt encoded{{}, tokenizer.special().end_of_generation, 0};
   if (flags.prompt.raw && flags.chat.source)
     throw Error(ExitCode::usage, "--raw completes without a chat template, --chat-template gives one; use one of them");
-  const auto chat = flags.prompt.raw ? std::nullopt : choose_template(flags.chat, &metadata, ExitCode::model);
+  const auto chat =
+      flags.prompt.raw ? std::nullopt : choose_template(flags.chat, &loaded.gguf.metadata(), ExitCode::model);
   if (!chat) {
+    if (turn)
+      throw Error(ExitCode::usage, "--session: found no chat template to write a conversation with; name one by "
+                                   "--chat-template, and leave --raw out");
     if (flags.prompt.system)
       throw Error(
           ExitCode::usage,
@@ -51,6 +59,7 @@ Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Toke
     return encoded;
   }
   const ConversationEncoder encoder(*chat, flags.chat, tokenizer);
+  if (turn) return {encoder.encode(turn->messages()), encoder.end_tokens(), 0};
   std::vector<ChatMessage> messages;
   if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
   messages.push_back({"user", prompt});
@@ -71,9 +80,22 @@ int fit_context(const RunFlags& flags, const ModelSpec& spec, std::size_t prompt
   return static_cast<int>(std::min<std::int64_t>(context, std::max<std::int64_t>(needed, 1)));
 }
 
+/// What went wrong, which is told after the report.
+std::optional<Error> store(SessionTurn& turn, const std::string& answer, const GenerateResult& result) {
+  try {
+    turn.store(answer, result);
+  } catch (const Error& error) {
+    return error;
+  }
+  return std::nullopt;
+}
+
 int run_model(const RunFlags& flags, Clock::time_point begin, const std::string& prompt) {
   const LoadedModel loaded = load_headers(flags.model);
-  const Prompt encoded = encode_prompt(flags, loaded.gguf.metadata(), *loaded.tokenizer, prompt);
+  std::optional<SessionTurn> turn;
+  if (flags.session) turn.emplace(*flags.session, flags.prompt.system, prompt);
+  if (turn && !turn->repair().empty()) write_notice(fmt::format("kern: {}\n", turn->repair()));
+  const Prompt encoded = encode_prompt(flags, loaded, prompt, turn ? &*turn : nullptr);
   const std::vector<Token>& tokens = encoded.tokens;
   if (tokens.empty())
     throw Error(ExitCode::usage,
@@ -99,6 +121,8 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   AnswerStream answer(*loaded.tokenizer, !flags.generation.json, at_start);
   report.result = stream_answer(flags.generation, flags.model.quiet, session, sampler, encoded, answer);
 
+  const auto not_stored = turn ? store(*turn, answer.text(), report.result) : std::nullopt;
+
   report.model_path = loaded.gguf.name();
   report.model_name = loaded.spec.name;
   report.architecture = loaded.spec.architecture;
@@ -117,6 +141,7 @@ int run_model(const RunFlags& flags, Clock::time_point begin, const std::string&
   report.text = answer.text();
   if (flags.generation.json) write_output(dump_json(report_json(report)));
   if (!flags.model.quiet) write_notice(report_table(report));
+  if (not_stored) throw *not_stored;
   return static_cast<int>(exit_code(report.result.reason));
 }
 
@@ -126,6 +151,7 @@ int run_command(std::vector<std::string> arguments) {
   RunFlags flags;
   CLI::App app("Answers one prompt and streams the answer to standard output.", "kern run");
   add_prompt_flags(app, flags.prompt);
+  add_session_flag(app, flags.session);
   add_template_flags(app, flags.chat);
   add_model_flags(app, flags.model);
   add_context_flags(app, flags.context);
