@@ -100,8 +100,8 @@ ChatLine LineEditor::read(const std::string& initial) {
     }
     draw();
     if (!wait_for_keys()) {
-      settle();
-      return {ChatLine::Kind::end, {}};
+      std::raise(SIGHUP); // comes anyway where this is the terminal's own session
+      return {interrupted() ? ChatLine::Kind::interrupted : ChatLine::Kind::end, {}};
     }
     if (interrupted()) return interrupted_line();
     if (terminal_changed()) mode_.edit();

@@ -71,7 +71,7 @@ public:
 
 private:
   static Words words(const Fixture& f, const Words& arguments) {
-    Words all{"chat", "-m", f.model, "-c", "4000"};
+    Words all{"chat", "-m", f.model};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return all;
   }
@@ -226,7 +226,7 @@ TEST_CASE("Tab completes commands and paths") {
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
   person.type("/s\t");
-  CHECK(person.sees("/save  /set  /stats  /system"));
+  CHECK(person.sees("\n/save    /set     /stats   /system"));
   person.type("\x15/he\t");
   CHECK(person.sees("> /help"));
   person.type("\x15/file " + path.substr(0, path.size() - 6) + "\t" + enter);
@@ -314,7 +314,7 @@ TEST_CASE("a terminal that knows no escape sequences gets none") {
   for (const std::string terminal : {"dumb", ""}) {
     CAPTURE(terminal);
     Person person(f, {}, terminal);
-    CHECK(person.sees("> "));
+    CHECK(person.sees(">"));
     person.type("hello\n");
     CHECK(person.sees("[2 tokens, "));
     person.type("/exit\n");
