@@ -1,6 +1,7 @@
 #include "cli/chat_status.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -46,7 +47,8 @@ std::string status_text(const TurnRecord& turn, int context) {
 }
 
 std::string chat_notice(std::string_view text) {
-  const bool dim = stderr_is_terminal() && knows_escapes();
+  const char* no_color = std::getenv("NO_COLOR"); // https://no-color.org
+  const bool dim = stderr_is_terminal() && knows_escapes() && !(no_color && *no_color);
   return fmt::format("{}[{}]{}\n", dim ? "\x1b[2m" : "", text, dim ? "\x1b[0m" : "");
 }
 

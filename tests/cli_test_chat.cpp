@@ -328,7 +328,7 @@ TEST_CASE("--overflow drops whole exchanges and says so") {
     const auto result = f.chat(input + "/stats\n", {"-c", "150", "--overflow", how, "-sys", "S", "-n", "4"});
     CHECK(result.code == 0);
     CHECK(std::ranges::count(result.out, '\n') == 8);
-    CHECK(contains(result.err, "the model no longer sees 1 of the "));
+    CHECK(contains(result.err, "the model doesn't see 1 of the "));
     const auto figures = prompts(result.err);
     CHECK(figures[0][0] <= 146);
     // The system text is still in front, and with it in the cache; with "middle" the first exchange too.
@@ -372,6 +372,20 @@ TEST_CASE("chat refuses what it can't do with one line") {
   ProcessOptions closed = lines("hi\nhi\n");
   closed.close_after = 1;
   CHECK(kern({"chat", "-q", "-m", f.model}, closed).code == 0);
+}
+
+TEST_CASE("a message whose reading is interrupted is taken back") {
+  const Fixture f({"round ", "and "}, AnswerEnd::again);
+  const std::string session = f.models.path("s.jsonl");
+  Process process(KERN_EXECUTABLE, {"chat", "-m", f.model, "-c", "400000", "-t", "1", "--session", session},
+                  lines(std::string(300000, 'a') + "\n"));
+  CHECK(process.still_runs_after(700ms));
+  process.send(SIGINT);
+  const auto result = process.finish();
+  CHECK(result.code == 130);
+  CHECK(result.out.empty());
+  CHECK(contains(result.err, "[nothing was answered; the conversation is as it was before]"));
+  CHECK(std::filesystem::file_size(session) == 0);
 }
 
 TEST_CASE("without a terminal Ctrl-C ends a chat with 130, SIGTERM with 143") {

@@ -205,6 +205,19 @@ TEST_CASE("Ctrl-C stops an answer and keeps what came") {
   CHECK(person.finish().code == 0);
 }
 
+TEST_CASE("what is typed during an answer isn't shown in it, and is there at the prompt") {
+  const Fixture f(AnswerEnd::again);
+  Person person(f, {"-q", "-c", "400000"});
+  CHECK(person.sees_prompt());
+  person.type("go" + enter);
+  CHECK(person.process().read_until([](const ProcessResult& so_far) { return contains(so_far.out, "x y x y x y "); }));
+  person.type("typed ahead");
+  person.process().still_runs_after(100ms);
+  CHECK_FALSE(contains(person.process().so_far().out, "typed"));
+  person.process().send(SIGINT);
+  CHECK(person.sees_prompt("typed ahead"));
+}
+
 TEST_CASE("Ctrl-C at the prompt drops the line, and then says how to leave") {
   const Fixture f;
   Person person(f, {"-q"});
