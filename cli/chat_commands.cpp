@@ -187,7 +187,11 @@ ExitCode ChatCommands::set(const std::string& argument) {
 }
 
 ExitCode ChatCommands::save(const std::string& argument) {
-  save_session(path_of(argument), chat_.dialogue().messages());
+  const std::filesystem::path path = path_of(argument);
+  std::error_code ignored;
+  if (chat_.file() && std::filesystem::equivalent(path, chat_.file()->path(), ignored))
+    refuse(fmt::format("{}: every turn is stored there already", escape_line(path.string())));
+  save_session(path, chat_.dialogue().messages());
   say(fmt::format("{} messages written to {}", chat_.dialogue().messages().size(), escape_line(argument)));
   return ExitCode::ok;
 }

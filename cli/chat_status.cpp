@@ -1,6 +1,7 @@
 #include "cli/chat_status.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -23,7 +24,7 @@ double tokens_per_second(const GenerateResult& result) {
 /// Empty where the model ended its answer.
 std::string explain_end(const TurnRecord& turn) {
   switch (turn.result.reason) {
-  case EndReason::length: return ", cut by -n";
+  case EndReason::length: return ", -n reached";
   case EndReason::context: return ", CUT: the context is full; /undo, /clear or -c makes room";
   case EndReason::time: return ", CUT by --max-time";
   case EndReason::interrupted: return ", " + interruption_name();
@@ -46,7 +47,8 @@ std::string status_text(const TurnRecord& turn, int context) {
 }
 
 std::string chat_notice(std::string_view text) {
-  const bool dim = stderr_is_terminal() && knows_escapes();
+  const char* no_color = std::getenv("NO_COLOR"); // https://no-color.org
+  const bool dim = stderr_is_terminal() && knows_escapes() && !(no_color && *no_color);
   return fmt::format("{}[{}]{}\n", dim ? "\x1b[2m" : "", text, dim ? "\x1b[0m" : "");
 }
 
@@ -68,6 +70,11 @@ std::string stats_text(const ChatTurns& chat) {
   out += fmt::format("session  {} messages, {}\n", chat.dialogue().messages().size(),
                      chat.file() ? chat.file()->name() : "not stored");
   return out;
+}
+
+bool is_answered(const GenerateResult& result) {
+  const bool cut_short = result.reason == EndReason::interrupted || result.reason == EndReason::time;
+  return !cut_short || !result.tokens.empty();
 }
 
 std::string replace_invalid_utf8(std::string_view text) {

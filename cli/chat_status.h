@@ -18,6 +18,9 @@ std::string chat_notice(std::string_view text);
 /// /stats: a line a figure.
 std::string stats_text(const ChatTurns& chat);
 
+/// Whether there is an answer: not one that was ended before its first token.
+bool is_answered(const GenerateResult& result);
+
 /// Bytes that are no UTF-8, as half a character at the end of an interrupted answer, as U+FFFD.
 std::string replace_invalid_utf8(std::string_view text);
 

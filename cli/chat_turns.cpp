@@ -55,8 +55,9 @@ bool ChatTurns::answer(std::uint32_t draw) {
   Fitted fitted = fit();
   const std::size_t hidden = dialogue_.hidden();
   if (hidden != hidden_before && !options_.quiet)
-    write_notice(fmt::format("kern: the context is full: the model no longer sees {} of the {} exchanges\n", hidden,
-                             hidden + dialogue_.visible_exchanges()));
+    write_notice(
+        fmt::format("kern: the conversation no longer fits the context: the model doesn't see {} of the {} exchanges\n",
+                    hidden, hidden + dialogue_.visible_exchanges()));
   const std::vector<Token>& known = session_.tokens();
   const auto same = static_cast<std::size_t>(std::ranges::mismatch(known, fitted.tokens).in1 - known.begin());
   // The logits behind the last token are needed, so that one is read in any case.
@@ -73,7 +74,7 @@ bool ChatTurns::answer(std::uint32_t draw) {
   if (answered) {
     const std::string text = replace_invalid_utf8(stream.text());
     ids_.remember(fitted.text, std::move(fitted.tokens), text, record.result.tokens);
-    dialogue_.add("assistant", text, std::string(end_reason_name(reason)));
+    dialogue_.add("assistant", text, std::string(end_reason_name(record.result.reason)));
   }
   last_ = std::move(record);
   return answered;

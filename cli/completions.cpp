@@ -21,7 +21,7 @@ struct CompletionFlags {
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
 
 bool takes_file(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
+  const std::string type = value_name(option);
   return type.find("FILE") != std::string::npos || type == "REPORT" || type == "DIR";
 }
 
@@ -39,7 +39,7 @@ std::vector<std::string> spellings_of(const CLI::Option& option) {
 
 /// The values of "a|b|c".
 std::vector<std::string> choices_of(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
+  const std::string type = value_name(option);
   std::vector<std::string> choices;
   if (type.find('|') == std::string::npos || takes_file(option)) return choices;
   for (std::size_t begin = 0; begin <= type.size();) {
@@ -123,7 +123,7 @@ std::string zsh() {
       if (takes_model(*option)) value = ":model:_kern_models";
       else if (takes_file(*option)) value = ":file:_files";
       else if (!choices.empty()) value = fmt::format(":value:({})", fmt::join(choices, " "));
-      else if (takes_value(*option)) value = ":" + zsh_text(option->get_type_name()) + ":";
+      else if (takes_value(*option)) value = ":" + zsh_text(value_name(*option)) + ":";
       for (const std::string& name : spellings_of(*option))
         cases += fmt::format(" \\\n      '*{}[{}]{}'", name, zsh_text(option->get_description()), value);
     }

@@ -48,10 +48,6 @@ ThinkPlan ConversationEncoder::plan_thinking(const jinja::Text& rendered) const 
   return kern::plan_thinking(think_format_, flags_, rendered, tokenizer_);
 }
 
-std::vector<Token> ConversationEncoder::encode(const std::vector<ChatMessage>& messages) const {
-  return encode_conversation(tokenizer_, render(messages));
-}
-
 const ConversationIds::Checkpoint* ConversationIds::shared_with(const jinja::Text& rendered) const {
   const std::string_view mine = text_.view(), other = rendered.view();
   const auto same = static_cast<std::size_t>(std::ranges::mismatch(mine, other).in1 - mine.begin());

@@ -21,8 +21,6 @@ public:
   /// What the template makes of the messages, with the beginning of an answer behind them. Throws Error(usage) where
   /// the template doesn't take them. With --think off the thinking is closed where the template itself can't be told.
   jinja::Text render(const std::vector<ChatMessage>& messages) const;
-  /// The ids of that.
-  std::vector<Token> encode(const std::vector<ChatMessage>& messages) const;
   /// How the thinking of an answer to a rendered conversation is treated.
   ThinkPlan plan_thinking(const jinja::Text& rendered) const;
   /// Ids that end an answer, ascending: the vocabulary's, and what the template writes behind one.

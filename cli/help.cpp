@@ -19,9 +19,9 @@ constexpr std::size_t screen_lines = 24;
 constexpr std::size_t about_column = 27;
 
 /// What nearly everyone uses, of those commands that have more than a screen of options.
-constexpr std::string_view usual[] = {
-    "model", "prompt", "file", "system", "predict", "ctx-size", "threads",  "temp",  "top-k",   "top-p", "seed",
-    "stop",  "think",  "raw",  "json",   "session", "overflow", "n-prompt", "n-gen", "n-depth", "plan",  "quiet"};
+/// What nearly everyone uses, of those commands that have more than a screen of options; the first first.
+constexpr std::string_view usual[] = {"model", "predict", "ctx-size", "system", "file", "temp",  "top-k",   "top-p",
+                                      "seed",  "think",   "stop",     "raw",    "json", "quiet", "threads", "session"};
 
 constexpr std::string_view exit_codes =
     "Exit codes of kern:\n\n"
@@ -74,7 +74,7 @@ std::string usage_line(const CLI::App& app) {
   std::string line = fmt::format("usage: {} [options]", app.get_name());
   for (const CLI::Option* option : app.get_options())
     if (option->get_positional())
-      line += (option->get_required() ? " " : " [") + option->get_type_name() + (option->get_required() ? "" : "]");
+      line += (option->get_required() ? " " : " [") + value_name(*option) + (option->get_required() ? "" : "]");
   return line + "\n";
 }
 
@@ -92,9 +92,16 @@ std::string lines_of(const std::vector<const CLI::Option*>& options) {
   return out;
 }
 
-bool is_usual(const CLI::Option& option) {
-  return std::ranges::any_of(option.get_lnames(),
-                             [](const std::string& name) { return std::ranges::find(usual, name) != std::end(usual); });
+/// A command's own options, then the usual ones of those it shares with others.
+std::vector<const CLI::Option*> first_options(const std::vector<const CLI::Option*>& options) {
+  std::vector<const CLI::Option*> first;
+  std::ranges::copy_if(options, std::back_inserter(first),
+                       [](const CLI::Option* option) { return option->get_group() == "Options"; });
+  for (const std::string_view name : usual)
+    std::ranges::copy_if(options, std::back_inserter(first), [&](const CLI::Option* option) {
+      return option->get_group() != "Options" && option->check_lname(std::string(name));
+    });
+  return first;
 }
 
 std::string list_of_commands() {
@@ -113,6 +120,11 @@ std::vector<const CLI::Option*> shown_options(const CLI::App& app) {
   return options;
 }
 
+std::string value_name(const CLI::Option& option) {
+  const std::string type = option.get_type_name(); // CLI11 puts what is allowed behind a colon
+  return option.get_items_expected_max() > 0 ? type.substr(0, type.find(':')) : std::string();
+}
+
 std::string option_head(const CLI::Option& option) {
   std::vector<std::string> names;
   for (const std::string& name : option.get_snames()) names.push_back("-" + name);
@@ -120,8 +132,8 @@ std::string option_head(const CLI::Option& option) {
     if (option.check_name(std::string(known.flag))) names.emplace_back(known.spelling);
   if (!option.get_lnames().empty()) names.push_back("--" + option.get_lnames()[0]);
   std::string head = fmt::format("{}", fmt::join(names, ", "));
-  if (option.get_items_expected_max() > 0 && !option.get_type_name().empty()) head += " " + option.get_type_name();
-  return head;
+  const std::string value = value_name(option);
+  return value.empty() ? head : head + " " + value;
 }
 
 std::string option_about(const CLI::Option& option) {
@@ -157,13 +169,10 @@ std::string help_text(const CLI::App& app, std::string_view topic) {
   const std::string foot =
       "\n" + wrap(fmt::format("All options: {} --help TOPIC, of {}", app.get_name(), fmt::join(topics, ", ")), 0);
   std::string body;
-  for (const bool wants_own : {true, false}) // the command's own before those it shares
-    for (const CLI::Option* option : options) {
-      const bool own = option->get_group() == "Options";
-      if (own != wants_own || (!own && !is_usual(*option))) continue;
-      const std::string lines = option_lines(*option);
-      if (count_lines(head) + count_lines(body) + count_lines(lines) + count_lines(foot) <= screen_lines) body += lines;
-    }
+  for (const CLI::Option* option : first_options(options)) {
+    const std::string lines = option_lines(*option);
+    if (count_lines(head) + count_lines(body) + count_lines(lines) + count_lines(foot) <= screen_lines) body += lines;
+  }
   return head + body + foot;
 }
 

@@ -19,6 +19,8 @@ std::string help_text(const CLI::App& app, std::string_view topic);
 /// `kern help`, `kern help COMMAND [TOPIC]`, `kern help TOPIC`. Throws Error(usage).
 std::string general_help(const std::vector<std::string>& words);
 
+/// What an option's value is called, as in "FILE" or "show|hide|off"; empty for one without a value.
+std::string value_name(const CLI::Option& option);
 /// How an option is called: "-m, --model FILE".
 std::string option_head(const CLI::Option& option);
 /// What it does, with its default.

@@ -38,7 +38,8 @@ void LineEditor::draw() {
 
 void LineEditor::settle() {
   const int columns = terminal_width();
-  write_notice(screen_.draw(lay_out(editor_.final_view(), columns), columns, terminal_height()) + screen_.finish());
+  const std::string text = screen_.draw(lay_out(editor_.final_view(), columns), columns, terminal_height());
+  write_notice(text + screen_.finish());
 }
 
 bool LineEditor::wait_for_keys() {
@@ -57,7 +58,8 @@ bool LineEditor::wait_for_keys() {
 void LineEditor::suspend() {
   settle();
   mode_.leave();
-  ::kill(0, SIGTSTP);
+  // The whole job, as the terminal itself would; it is kern's own only where a shell made it so.
+  if (::tcgetpgrp(STDIN_FILENO) == ::getpgrp()) ::kill(0, SIGTSTP);
   mode_.edit(); // kern goes on here
 }
 
@@ -98,8 +100,8 @@ ChatLine LineEditor::read(const std::string& initial) {
     }
     draw();
     if (!wait_for_keys()) {
-      settle();
-      return {ChatLine::Kind::end, {}};
+      std::raise(SIGHUP); // comes anyway where this is the terminal's own session
+      return {interrupted() ? ChatLine::Kind::interrupted : ChatLine::Kind::end, {}};
     }
     if (interrupted()) return interrupted_line();
     if (terminal_changed()) mode_.edit();

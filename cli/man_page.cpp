@@ -40,7 +40,7 @@ std::string page() {
     out += fmt::format(".SS \"kern {}\"\n{}\n", entry.name, troff(command.app->get_description()));
     for (const CLI::Option* option : command.app->get_options())
       if (option->get_positional())
-        out += fmt::format(".TP\n.I {}\n{}\n", troff(option->get_type_name()), troff(option->get_description()));
+        out += fmt::format(".TP\n.I {}\n{}\n", troff(value_name(*option)), troff(option->get_description()));
     for (const CLI::Option* option : shown_options(*command.app))
       out += fmt::format(".TP\n.B {}\n{}\n", troff(option_head(*option)), troff(option_about(*option)));
   }

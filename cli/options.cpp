@@ -30,7 +30,7 @@ OptionTopic::~OptionTopic() {
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
   const OptionTopic topic(app, "model");
   app.add_option("-m,--model", flags.path,
-                 "GGUF file, or a name that `kern list` shows (default: $KERN_MODEL, else the demo model inside kern)")
+                 "GGUF file or a name of `kern list` (default: $KERN_MODEL, else the demo model inside kern)")
       ->type_name("MODEL");
   app.add_option("-t,--threads", flags.threads, "threads (default: all this process may use)")
       ->type_name("N")
@@ -54,8 +54,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
 
 void add_context_flags(CLI::App& app, ContextFlags& flags) {
   const OptionTopic topic(app, "context");
-  app.add_option("-c,--ctx-size", flags.context,
-                 "positions of the context (default: the smaller of the model's length and 8192)")
+  app.add_option("-c,--ctx-size", flags.context, "context length (default: the model's, at most 8192)")
       ->type_name("N")
       ->check(CLI::Range(0, 1 << 30));
   app.add_option("-b,--batch-size", flags.batch, "upper limit of -ub")
@@ -82,7 +81,7 @@ void add_prompt_flags(CLI::App& app, PromptFlags& flags) {
   app.add_option("--system", flags.system, "system text of the conversation")->type_name("TEXT");
   app.add_option("--system-file", flags.system_file, "the same from a file")->type_name("FILE");
   app.add_flag("--no-stdin", flags.no_stdin, "don't read piped input");
-  app.add_flag("--raw", flags.raw, "complete the text as it is, without a chat template; prints the continuation only");
+  app.add_flag("--raw", flags.raw, "complete the text as it is, without a chat template");
 }
 
 void add_chat_flags(CLI::App& app, ChatFlags& flags) {
@@ -98,8 +97,7 @@ void add_chat_flags(CLI::App& app, ChatFlags& flags) {
 }
 
 void add_session_flag(CLI::App& app, std::optional<std::string>& session) {
-  app.add_option("--session", session, "go on with the conversation in this file, and store every turn in it (JSONL)")
-      ->type_name("FILE");
+  app.add_option("--session", session, "go on with the conversation in this file (JSONL)")->type_name("FILE");
 }
 
 void add_template_flags(CLI::App& app, TemplateFlags& flags) {
@@ -111,7 +109,7 @@ void add_template_flags(CLI::App& app, TemplateFlags& flags) {
                  "variables for the chat template, a JSON object as in '{\"enable_thinking\": false}'")
       ->type_name("JSON");
   app.add_option("--think", flags.think,
-                 "a model's thinking: show it before the answer, hide it, or off; else it goes to standard error")
+                 "thinking into the answer, nowhere, or not at all; else it goes to standard error")
       ->type_name("show|hide|off")
       ->transform(CLI::CheckedTransformer(think_modes, CLI::ignore_case).description(""));
   app.add_option("--think-budget", flags.think_budget, "tokens after which thinking is ended and the answer begins")
@@ -121,7 +119,7 @@ void add_template_flags(CLI::App& app, TemplateFlags& flags) {
 
 void add_generation_flags(CLI::App& app, GenerationFlags& flags) {
   const OptionTopic topic(app, "answer");
-  app.add_option("-n,--predict,--n-predict", flags.max_tokens, "tokens to generate (default: -1, until the model ends)")
+  app.add_option("-n,--predict,--n-predict", flags.max_tokens, "tokens to generate (-1: until the model ends)")
       ->type_name("N")
       ->check(CLI::Range(-1, 1 << 30));
   app.add_option("--max-time", flags.max_time, "seconds after which the answer is cut, with exit code 5")

@@ -90,7 +90,10 @@ int replay(ReplayFlags& flags) {
                      "it by -m",
                      loaded.gguf.name(), found, escape_line(record.fingerprint)));
   check_ids(flags, record, loaded.tokenizer->vocab_size());
-  const RunReport report = run_model(run, {loaded, record.prompt, record.context, Shown::nowhere});
+  std::optional<GentleEnd> gentle_end;
+  const RunReport report = run_model(run, {loaded, record.prompt, record.context, Shown::nowhere}, gentle_end);
+  if (report.result.reason == EndReason::interrupted)
+    throw Error(interruption_code(), interruption_name() + "; nothing was compared");
   const std::string difference = first_difference(record, report);
   write_output(difference.empty() ? fmt::format("identical: {} tokens\n", report.result.tokens.size()) : difference);
   return static_cast<int>(difference.empty() ? ExitCode::ok : ExitCode::different);

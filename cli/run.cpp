@@ -15,6 +15,8 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/run_model.h"
+#include "cli/session_turn.h"
+#include "cli/signals.h"
 #include "cli/template_flags.h"
 #include "cli/terminal.h"
 
@@ -22,13 +24,19 @@ namespace kern {
 
 namespace {
 
-Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Tokenizer& tokenizer,
-                     const std::string& prompt) {
+/// `turn`: of a session, or nothing.
+Prompt encode_prompt(const RunFlags& flags, const LoadedModel& loaded, const std::string& prompt,
+                     const SessionTurn* turn) {
+  const Tokenizer& tokenizer = *loaded.tokenizer;
   Prompt encoded{{}, tokenizer.special().end_of_generation};
   if (flags.prompt.raw && flags.chat.source)
     throw Error(ExitCode::usage, "--raw completes without a chat template, --chat-template gives one; use one of them");
-  const auto chat = flags.prompt.raw ? std::nullopt : choose_template(flags.chat, &metadata, ExitCode::model);
+  const auto chat =
+      flags.prompt.raw ? std::nullopt : choose_template(flags.chat, &loaded.gguf.metadata(), ExitCode::model);
   if (!chat) {
+    if (turn)
+      throw Error(ExitCode::usage, "--session: found no chat template to write a conversation with; name one by "
+                                   "--chat-template, and leave --raw out");
     if (flags.prompt.system)
       throw Error(
           ExitCode::usage,
@@ -40,8 +48,12 @@ Prompt encode_prompt(const RunFlags& flags, const Metadata& metadata, const Toke
   }
   const ConversationEncoder encoder(*chat, flags.chat, tokenizer);
   std::vector<ChatMessage> messages;
-  if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
-  messages.push_back({"user", prompt});
+  if (turn) {
+    messages = turn->messages();
+  } else {
+    if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
+    messages.push_back({"user", prompt});
+  }
   const jinja::Text rendered = encoder.render(messages);
   return {encode_conversation(tokenizer, rendered), encoder.end_tokens(), 0, encoder.plan_thinking(rendered)};
 }
@@ -84,31 +96,56 @@ void write_rest(const RunFlags& flags, const RunReport& report) {
   }
 }
 
-int run_prompt(RunFlags& flags) {
+/// What went wrong, which is told after the report.
+std::optional<Error> store(SessionTurn& turn, const std::string& answer, const GenerateResult& result) {
+  try {
+    turn.store(answer, result);
+  } catch (const Error& error) {
+    return error;
+  }
+  return std::nullopt;
+}
+
+/// Flags that make no sense together, and the system text of a file.
+void check_flags(RunFlags& flags) {
   const GenerationFlags& generation = flags.generation;
   if (generation.json && generation.jsonl)
     throw Error(ExitCode::usage, "--json prints one object, --jsonl a line an event; use one of them");
   if (generation.top_logprobs && !generation.json && !generation.jsonl)
     throw Error(ExitCode::usage, "--top-logprobs says what it found in the report of --json; give both");
+  if (flags.prompt.raw && (flags.chat.think != ThinkMode::aside || flags.chat.think_budget))
+    throw Error(ExitCode::usage, "--raw completes a text, in which nothing is told to be thinking; leave --think and "
+                                 "--think-budget out");
   if (flags.prompt.system_file) {
     if (flags.prompt.system) throw Error(ExitCode::usage, "--system and --system-file: expected one of them");
     flags.prompt.system = read_system_file(*flags.prompt.system_file, flags.model.quiet);
   }
+}
+
+int run_prompt(RunFlags& flags) {
+  const GenerationFlags& generation = flags.generation;
+  check_flags(flags);
   const std::string prompt = read_prompt(flags.prompt, flags.model.quiet);
   const auto begin = std::chrono::steady_clock::now();
   const LoadedModel loaded = load_headers(flags.model);
-  const Prompt encoded = encode_prompt(flags, loaded.gguf.metadata(), *loaded.tokenizer, prompt);
+  std::optional<SessionTurn> turn;
+  if (flags.session) turn.emplace(*flags.session, flags.prompt.system, prompt);
+  if (turn && !turn->repair().empty()) write_notice(fmt::format("kern: {}\n", turn->repair()));
+  const Prompt encoded = encode_prompt(flags, loaded, prompt, turn ? &*turn : nullptr);
   if (encoded.tokens.empty())
     throw Error(ExitCode::usage,
                 "the prompt is empty, and the model has no token to begin a text with; give it some text");
   const int context = fit_context(flags, loaded.spec, encoded.tokens.size());
-  RunReport report = run_model(flags, {loaded, encoded, context, choose_shown(flags), begin});
+  std::optional<GentleEnd> gentle_end; // until everything is written
+  RunReport report = run_model(flags, {loaded, encoded, context, choose_shown(flags), begin}, gentle_end);
+  const auto not_stored = turn ? store(*turn, report.text, report.result) : std::nullopt;
   if (!generation.extract.empty()) {
     report.extract = generation.extract;
     report.extracted = generation.extract == "code" ? extract_code(report.text) : extract_json(report.text);
   }
   write_rest(flags, report);
   if (!flags.model.quiet) write_notice(report_table(report));
+  if (not_stored) throw *not_stored;
   const ExitCode code = exit_code(report);
   if (code == ExitCode::constraint)
     throw Error(code, fmt::format("--extract {}: found no whole {} in the answer; without the flag, or by --json, kern "

@@ -72,6 +72,7 @@ private:
 void add_run_flags(CLI::App& app, RunFlags& flags) {
   flags.app = &app;
   add_prompt_flags(app, flags.prompt);
+  add_session_flag(app, flags.session);
   add_template_flags(app, flags.chat);
   add_model_flags(app, flags.model);
   add_context_flags(app, flags.context);
@@ -92,7 +93,7 @@ std::vector<std::string> answer_flags(const CLI::App& app) {
   return flags;
 }
 
-RunReport run_model(const RunFlags& flags, const RunInput& input) {
+RunReport run_model(const RunFlags& flags, const RunInput& input, std::optional<GentleEnd>& gentle_end) {
   const LoadedModel& loaded = input.loaded;
   const bool quiet = flags.model.quiet;
   const SessionOptions options = session_options(flags, input);
@@ -106,7 +107,7 @@ RunReport run_model(const RunFlags& flags, const RunInput& input) {
   Session session = make_session(model, options);
   Sampler sampler(sampling.options, static_cast<std::size_t>(loaded.spec.vocab_size));
 
-  const GentleEnd gentle_end; // until here there was nothing to write
+  gentle_end.emplace(); // until here there was nothing to write
   RunReport report;
   report.load_seconds = seconds_since(input.begin);
   describe_model(loaded, model, options, report);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "cli/loaded_model.h"
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 
 namespace kern {
 
@@ -19,6 +21,7 @@ struct RunFlags {
   PromptFlags prompt;
   TemplateFlags chat;
   GenerationFlags generation;
+  std::optional<std::string> session;
   const CLI::App* app = nullptr; // what they were parsed by
 };
 
@@ -37,8 +40,9 @@ struct RunInput {
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now(); // of the load
 };
 
-/// Streams the answer to where `shown` says. Throws Error(memory), Error(usage) for flags that don't fit the model.
-RunReport run_model(const RunFlags& flags, const RunInput& input);
+/// Streams the answer to where `shown` says. `gentle_end` begins once there is something to lose. Throws Error(memory),
+/// Error(usage) for flags that don't fit the model.
+RunReport run_model(const RunFlags& flags, const RunInput& input, std::optional<GentleEnd>& gentle_end);
 
 /// A number that two different files hardly share, from the headers and parts of every tensor: it takes no time.
 std::string fingerprint(const Gguf& gguf);

@@ -29,6 +29,7 @@ public:
 
   /// The path as it was given.
   const std::string& name() const { return name_; }
+  const std::filesystem::path& path() const { return path_; }
   /// What the file held when it was opened.
   const std::vector<SessionMessage>& messages() const { return messages_; }
   /// What was done about a torn last line, one line of text; empty where there was none.

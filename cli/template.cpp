@@ -97,6 +97,8 @@ void print_stops(const Tokenizer& tokenizer, const AnswerEnd& end) {
 void declare(CLI::App& app, ShowFlags& flags) {
   add_model_flags(app, flags.model);
   add_template_flags(app, flags.chat);
+  // Nothing is answered here.
+  for (const char* flag : {"--think", "--think-budget"}) app.remove_option(app.get_option(flag));
   app.add_option("--messages", flags.messages,
                  "JSON file: an array of messages, or an object with messages, tools, add_generation_prompt and other "
                  "variables; - is standard input")

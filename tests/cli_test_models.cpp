@@ -80,7 +80,7 @@ TEST_CASE("-m finds a model by name where other tools keep theirs") {
        {"own", "own.gguf", "deep/own", "me/Small-GGUF:Q8_0", "small-gguf:q4_k_m", "Small-Q4_K_M",
         "me/Small-GGUF/Small-Q8_0", "you/Other-GGUF", "other", "studio", "them/Studio-GGUF", "tiny", "tiny:latest"}) {
     const auto result = home.run(name);
-    CHECK_MESSAGE(result.out == "ok\n", name + std::string(": ") + result.err);
+    CHECK_MESSAGE(result.out == "ok\n", (name + std::string(": ") + result.err));
   }
   const auto both = home.run("small-gguf");
   CHECK(both.code == 3);

@@ -123,7 +123,8 @@ TEST_CASE("--think-budget ends the thinking and lets the model answer") {
   const auto none = answer_json(models.add(thinker(opens)), {"--think-budget", "0", "hi"});
   CHECK_FALSE(none.contains("thinking"));
   CHECK(none["text"] == "Yes.");
-  for (const Words& wrong : std::vector<Words>{{"--think", "maybe", "hi"}, {"--think-budget", "-1", "hi"}}) {
+  for (const Words& wrong : std::vector<Words>{
+           {"--think", "maybe", "hi"}, {"--think-budget", "-1", "hi"}, {"--raw", "--think", "off", "hi"}}) {
     const auto result = answer(models.add(thinker(knows)), wrong);
     CHECK(result.code == 2);
     CHECK(is_one_line(result.err));

@@ -165,7 +165,9 @@ bool Editor::handle_search_key(const Key& key) {
     return true;
   case KeyKind::erase_left:
     if (!search.query.empty()) search.query.resize(previous_character(search.query, search.query.size()));
-    if (!search.query.empty()) find_before(history_.entries().size());
+    search.entry = history_.entries().size(); // from the newest again
+    search.found = true;
+    if (!search.query.empty()) find_before(search.entry);
     return true;
   case KeyKind::cancel:
   case KeyKind::interrupt:

@@ -61,11 +61,15 @@ bool TextBuffer::insert(std::string_view text) {
 
 bool TextBuffer::type(std::string_view text) {
   if (text.size() > max_edit_bytes - std::min(text_.size(), max_edit_bytes)) return false;
-  const bool begins_word = !text.empty() && !is_blank(text.front()) && cursor_ > 0 && is_blank(text_[cursor_ - 1]);
-  if (begins_word) last_ = Change::none;
-  will_change(Change::typing);
-  text_.insert(cursor_, text);
-  cursor_ += text.size();
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = begin + 1;
+    while (end < text.size() && (is_blank(text[end]) || !is_blank(text[end - 1]))) ++end;
+    if (!is_blank(text[begin]) && cursor_ > 0 && is_blank(text_[cursor_ - 1])) last_ = Change::none;
+    will_change(Change::typing);
+    text_.insert(cursor_, text.substr(begin, end - begin));
+    cursor_ += end - begin;
+    begin = end;
+  }
   return true;
 }
 

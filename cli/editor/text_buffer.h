@@ -23,7 +23,7 @@ public:
   void replace(std::string text);
   /// At the cursor. False where the text would be longer than max_edit_bytes; then nothing changes.
   bool insert(std::string_view text);
-  /// A character typed: those of a word are undone together.
+  /// Characters typed: those of a word, with the blanks behind it, are undone together.
   bool type(std::string_view text);
 
   void left();

@@ -13,6 +13,7 @@ namespace kern {
 namespace {
 
 constexpr std::uint32_t no_character = 0xFFFFFFFF;
+constexpr int max_spacing_marks = 6;
 constexpr std::uint32_t joiner = 0x200D;
 constexpr std::uint32_t emoji_selector = 0xFE0F;
 
@@ -71,8 +72,11 @@ std::size_t next_character(std::string_view text, std::size_t position) {
     if (is_flag_letter(second.code)) end += second.size;
   }
   std::uint32_t last = first.code;
+  int spacing = 0;
   while (end < text.size()) {
     const Code next = code_at(text, end);
+    // So that no character is wider than a narrow terminal.
+    if (character_kind(next.code) == CharacterKind::spacing && ++spacing > max_spacing_marks) break;
     const bool joined = last == joiner && is_picture(first.code) && is_picture(next.code);
     const bool toned = is_picture(first.code) && is_skin_tone(next.code);
     if (!joined && !toned && !belongs_to_previous(next.code)) break;
