@@ -173,14 +173,7 @@ int quantize_model(QuantizeFlags& flags) {
   return 0;
 }
 
-} // namespace
-
-int quantize_command(std::vector<std::string> arguments) {
-  QuantizeFlags flags;
-  CLI::App app("Writes a model file in another format. OUT is whole or absent; without it, IN's name with the type in "
-               "it. Types: " +
-                   mix_names(),
-               "kern quantize");
+void declare(CLI::App& app, QuantizeFlags& flags) {
   app.add_option("words", flags.words, "IN [OUT] TYPE, and threads after it if you like")
       ->type_name("IN [OUT] TYPE")
       ->expected(0, 4);
@@ -203,8 +196,16 @@ int quantize_command(std::vector<std::string> arguments) {
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
   app.add_flag("-q,--quiet", flags.quiet, "nothing on standard error");
-  if (!parse_flags(app, std::move(arguments))) return 0;
-  return quantize_model(flags);
+}
+
+} // namespace
+
+Command quantize_command() {
+  return make_command<QuantizeFlags>("kern quantize",
+                                     "Writes a model file in another format. OUT is whole or absent; without it, IN's "
+                                     "name with the type in it. Types: " +
+                                         mix_names(),
+                                     declare, quantize_model);
 }
 
 } // namespace kern

@@ -5,12 +5,16 @@
 
 #include <unistd.h>
 
+#include "cli/terminal_mode.h"
+
 namespace kern {
 
 namespace {
 
 std::atomic<int> first_signal{0};
+std::atomic<int> first_but_int{0};
 std::atomic<bool> gentle{false};
+std::atomic<bool> counts_repeats{false};
 std::atomic<bool> bar_drawn{false};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
@@ -21,8 +25,11 @@ static_assert(exit_status(SIGHUP) == static_cast<int>(ExitCode::hung_up));
 
 extern "C" void on_request(int signal) {
   int none = 0;
+  if (signal != SIGINT) first_but_int.compare_exchange_strong(none, signal);
+  none = 0;
   const bool first = first_signal.compare_exchange_strong(none, signal);
-  if (gentle.load() && (first || signal != SIGINT)) return;
+  if (gentle.load() && (first || signal != SIGINT || counts_repeats.load())) return;
+  restore_terminal();
   if (bar_drawn.load()) {
     const ssize_t ignored = ::write(STDERR_FILENO, "\r\x1b[J", 4);
     static_cast<void>(ignored);
@@ -60,7 +67,18 @@ std::string interruption_name() {
   }
 }
 
-GentleEnd::GentleEnd() { gentle = true; }
+void forget_interrupt() {
+  int expected = SIGINT;
+  if (!first_signal.compare_exchange_strong(expected, 0)) return;
+  // One that came while SIGINT was the first.
+  int none = 0;
+  first_signal.compare_exchange_strong(none, first_but_int.load());
+}
+
+GentleEnd::GentleEnd(Repeats repeats) {
+  counts_repeats = repeats == Repeats::count;
+  gentle = true;
+}
 GentleEnd::~GentleEnd() { gentle = false; }
 
 } // namespace kern

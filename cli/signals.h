@@ -17,7 +17,11 @@ void install_signal_handlers();
 /// them to a process and again to its group.
 class GentleEnd {
 public:
-  GentleEnd();
+  enum class Repeats {
+    end,   // as above
+    count, // a second SIGINT counts as one with the first, for a command that goes on after it
+  };
+  explicit GentleEnd(Repeats repeats = Repeats::end);
   ~GentleEnd();
   GentleEnd(const GentleEnd&) = delete;
   GentleEnd& operator=(const GentleEnd&) = delete;
@@ -28,6 +32,10 @@ void set_bar_drawn(bool drawn);
 
 /// Whether such a signal came.
 bool interrupted();
+
+/// Takes a SIGINT for dealt with, so that a command may go on: then interrupted() is false again, unless another of
+/// these signals came too.
+void forget_interrupt();
 
 /// The first that came, as shells count: 128 + its number.
 ExitCode interruption_code();

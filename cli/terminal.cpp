@@ -1,7 +1,10 @@
 #include "cli/terminal.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -15,6 +18,11 @@ namespace kern {
 
 namespace {
 
+std::atomic<bool> changed{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+extern "C" void on_change(int) { changed = true; }
+
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -25,10 +33,34 @@ bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
+bool knows_escapes() {
+  const char* kind = std::getenv("TERM");
+  return kind && *kind && std::string_view(kind) != "dumb";
+}
+
+bool may_colour_stderr() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return stderr_is_terminal() && knows_escapes() && !(no_color && *no_color);
+}
+
 int terminal_width() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
+
+int terminal_height() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+}
+
+void watch_terminal() {
+  struct sigaction action {};
+  action.sa_handler = on_change; // without SA_RESTART: a wait for keys ends
+  ::sigemptyset(&action.sa_mask);
+  for (const int signal : {SIGWINCH, SIGCONT}) ::sigaction(signal, &action, nullptr);
+}
+
+bool terminal_changed() { return changed.exchange(false); }
 
 std::string escape_controls(std::string_view text) {
   std::string out;

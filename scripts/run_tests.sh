@@ -21,7 +21,7 @@ if [ "$status" -ne 0 ] || [ -z "$line" ]; then
 fi
 
 # Every input a fuzz target ever failed on, once more.
-for target in gguf options template tokenizer vocabulary; do
+for target in editor gguf options session template tokenizer vocabulary; do
   log=$build/replay_$target.log
   if "$build/tests/replay_$target" "tests/data/$target/corpus" > "$log" 2>&1; then
     passed=$((passed + 1))

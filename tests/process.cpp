@@ -90,7 +90,7 @@ int Process::open_terminal(int* controller) {
   if (terminal < 0) fail("no pseudo-terminal");
   termios settings{};
   ::tcgetattr(terminal, &settings);
-  settings.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+  if (!options_.one_terminal) settings.c_oflag &= ~static_cast<tcflag_t>(OPOST);
   ::tcsetattr(terminal, TCSANOW, &settings);
   winsize size{};
   size.ws_row = 24;
@@ -124,38 +124,56 @@ int Process::open_output(Output kind, Stream& stream) {
   return ends[1];
 }
 
+void Process::become(int in, int out, int err) const {
+  take_place(in, STDIN_FILENO);
+  take_place(out, STDOUT_FILENO);
+  take_place(err, STDERR_FILENO);
+  if (options_.leads_session && ::setsid() >= 0) ::ioctl(STDOUT_FILENO, TIOCSCTTY, 0);
+  if (options_.address_space != 0) {
+    const rlimit limit{options_.address_space, options_.address_space};
+    ::setrlimit(RLIMIT_AS, &limit);
+  }
+  if (options_.file_size != 0) {
+    const rlimit limit{options_.file_size, options_.file_size};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  // Whoever runs the tests may ignore some (nohup, a job in the background), and a child inherits that.
+  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE}) ::signal(signal, SIG_DFL);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+}
+
 void Process::start(const std::string& executable, const std::vector<std::string>& arguments) {
   std::vector<std::string> words{executable};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> environment = environment_with(options_.environment);
   const std::vector<char*> argv = pointers_to(words);
   const std::vector<char*> envp = pointers_to(environment);
-  int in = open_input(&in_);
-  int out = open_output(options_.out, out_);
-  int err = open_output(options_.err, err_);
+  int in = -1, out = -1, err = -1;
+  if (options_.one_terminal) {
+    in = open_terminal(&out_.file);
+    out = ::fcntl(in, F_DUPFD_CLOEXEC, 0);
+    err = ::fcntl(in, F_DUPFD_CLOEXEC, 0);
+    in_ = ::fcntl(out_.file, F_DUPFD_CLOEXEC, 0);
+    make_nonblocking(out_.file);
+    options_.leads_session = true;
+  } else {
+    in = open_input(&in_);
+    out = open_output(options_.out, out_);
+    err = open_output(options_.err, err_);
+  }
 
   pid_ = ::fork();
   if (pid_ < 0) fail("fork");
   if (pid_ == 0) {
-    take_place(in, STDIN_FILENO);
-    take_place(out, STDOUT_FILENO);
-    take_place(err, STDERR_FILENO);
-    if (options_.leads_session && ::setsid() >= 0) ::ioctl(STDOUT_FILENO, TIOCSCTTY, 0);
-    if (options_.address_space != 0) {
-      const rlimit limit{options_.address_space, options_.address_space};
-      ::setrlimit(RLIMIT_AS, &limit);
-    }
-    // Whoever runs the tests may ignore some (nohup, a job in the background), and a child inherits that.
-    for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE}) ::signal(signal, SIG_DFL);
-    const rlimit no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
+    become(in, out, err);
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }
   for (int* file : {&in, &out, &err}) close_file(*file);
   // A child that doesn't read its input must not end the tests.
   ::signal(SIGPIPE, SIG_IGN);
-  if (options_.input == Input::bytes && options_.bytes.empty()) close_file(in_);
+  if (!options_.one_terminal && options_.input == Input::bytes && options_.bytes.empty()) close_file(in_);
 }
 
 void Process::read_some(Stream& stream) {
@@ -178,7 +196,7 @@ void Process::write_some() {
 }
 
 bool Process::exchange(std::chrono::milliseconds wait) {
-  const bool writes = options_.input == Input::bytes && in_ >= 0;
+  const bool writes = !options_.one_terminal && options_.input == Input::bytes && in_ >= 0;
   std::array<pollfd, 3> files{pollfd{out_.file, POLLIN, 0}, pollfd{err_.file, POLLIN, 0},
                               pollfd{writes ? in_ : -1, POLLOUT, 0}};
   if (out_.file >= 0 || err_.file >= 0 || writes) ::poll(files.data(), files.size(), static_cast<int>(wait.count()));
@@ -225,15 +243,26 @@ void Process::send(int signal) const {
   if (!ended_) ::kill(pid_, signal);
 }
 
+void Process::type(std::string_view keys) const {
+  while (!keys.empty()) {
+    const ssize_t count = ::write(in_, keys.data(), keys.size());
+    if (count < 0 && errno != EINTR && errno != EAGAIN) fail("no terminal to type at");
+    if (count > 0) keys.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
 void Process::resize_terminal(int columns) const {
   winsize size{};
   size.ws_row = 24;
   size.ws_col = static_cast<unsigned short>(columns);
-  if (::ioctl(err_.file, TIOCSWINSZ, &size) != 0) fail("no terminal to resize");
+  if (::ioctl(options_.one_terminal ? out_.file : err_.file, TIOCSWINSZ, &size) != 0) fail("no terminal to resize");
   send(SIGWINCH);
 }
 
-void Process::hang_up() { close_file(out_.file); }
+void Process::hang_up() {
+  close_file(out_.file);
+  if (options_.one_terminal) close_file(in_);
+}
 
 ProcessResult Process::finish() {
   while (!reap(false))

@@ -41,6 +41,12 @@ struct ProcessOptions {
   std::vector<std::pair<std::string, std::string>> environment;
   /// It leads a session of its own, whose terminal is standard output: a hang-up reaches it as SIGHUP.
   bool leads_session = false;
+  /// One terminal for all three, as where somebody sits at it: all output is ProcessResult::out, keys like Ctrl-C are
+  /// signals where the process lets them, and line ends are
+  /// translated. `input`, `out` and `err` don't count.
+  bool one_terminal = false;
+  /// RLIMIT_FSIZE in bytes; 0: none.
+  std::size_t file_size = 0;
   /// RLIMIT_AS in bytes; 0: none.
   std::size_t address_space = 0;
   std::chrono::seconds limit{60}; // then the process is killed
@@ -70,6 +76,8 @@ public:
   /// Lets time go by while collecting output. Returns whether the process still runs after it.
   bool still_runs_after(std::chrono::milliseconds time);
   void send(int signal) const;
+  /// Types at the terminal of standard input.
+  void type(std::string_view keys) const;
   /// Changes the width of the terminal on standard error, and says so with SIGWINCH.
   void resize_terminal(int columns) const;
   /// The terminal of standard output goes away.
@@ -90,6 +98,8 @@ private:
   int open_input(int* parent_end);
   int open_output(Output kind, Stream& stream);
   int open_terminal(int* controller);
+  /// Between fork and exec.
+  void become(int in, int out, int err) const;
   /// Reads and writes what is ready within `wait`; false once both outputs are closed.
   bool exchange(std::chrono::milliseconds wait);
   void read_some(Stream& stream);

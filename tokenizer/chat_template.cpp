@@ -29,7 +29,8 @@ jinja::Dict probe_variables(const std::vector<ChatMessage>& messages, bool promp
 
 } // namespace
 
-ChatTemplate::ChatTemplate(std::string_view source, std::string name, ExitCode code) : name_(std::move(name)) {
+ChatTemplate::ChatTemplate(std::string_view source, std::string name, ExitCode code)
+    : name_(std::move(name)), source_(source) {
   try {
     template_ = std::make_shared<const jinja::Template>(source);
   } catch (const jinja::TemplateError& error) {
@@ -95,7 +96,7 @@ void add_token_variables(jinja::Dict& variables, const Tokenizer& tokenizer) {
       variables.set(jinja::make_text(name), jinja::make_text(tokenizer.piece(*token, true)), budget);
 }
 
-std::vector<Token> encode_conversation(const Tokenizer& tokenizer, const jinja::Text& text) {
+std::vector<Token> encode_rendered(const Tokenizer& tokenizer, const jinja::Text& text) {
   std::vector<TextPart> parts;
   const std::string_view view = text.view();
   std::size_t done = 0;
@@ -105,7 +106,11 @@ std::vector<Token> encode_conversation(const Tokenizer& tokenizer, const jinja::
     done = range.end;
   }
   if (done < view.size()) parts.push_back({view.substr(done), true});
-  std::vector<Token> tokens = tokenizer.encode(parts, false);
+  return tokenizer.encode(parts, false);
+}
+
+std::vector<Token> encode_conversation(const Tokenizer& tokenizer, const jinja::Text& text) {
+  std::vector<Token> tokens = encode_rendered(tokenizer, text);
   const SpecialTokens& special = tokenizer.special();
   if (special.bos && special.add_bos && (tokens.empty() || tokens.front() != *special.bos))
     tokens.insert(tokens.begin(), *special.bos);

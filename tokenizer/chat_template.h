@@ -36,9 +36,12 @@ public:
   jinja::Text render(const jinja::Dict& variables, const jinja::DateTime& now) const;
 
   const std::string& name() const { return name_; }
+  /// As it was given.
+  const std::string& source() const { return source_; }
 
 private:
   std::string name_;
+  std::string source_;
   std::shared_ptr<const jinja::Template> template_;
 };
 
@@ -60,6 +63,9 @@ void add_token_variables(jinja::Dict& variables, const Tokenizer& tokenizer);
 /// text. Otherwise the ids are those of the whole text. BOS comes first, once, if the model adds it or the template
 /// writes it; EOS isn't added.
 std::vector<Token> encode_conversation(const Tokenizer& tokenizer, const jinja::Text& text);
+
+/// Ids of a stretch of a rendered conversation, by the same rules but without BOS.
+std::vector<Token> encode_rendered(const Tokenizer& tokenizer, const jinja::Text& text);
 
 /// What the template writes behind the last message of an assistant.
 struct AnswerEnd {

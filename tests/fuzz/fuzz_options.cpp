@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/sampler_flags.h"
 #include "model/error.h"
 
 namespace {

@@ -1,0 +1,92 @@
+#include "cli/editor/layout.h"
+
+#include <algorithm>
+
+#include "cli/editor/width.h"
+
+namespace kern {
+
+namespace {
+
+constexpr int narrowest = 8;
+constexpr std::size_t most_menu_rows = 6;
+
+std::string shown_line(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t next = next_character(text, i);
+    out += show_character(text.substr(i, next - i)).text;
+    i = next;
+  }
+  return out;
+}
+
+/// The end of a text that has at most `columns`.
+std::string_view tail(std::string_view text, int columns) {
+  while (columns_of(text) > columns) text.remove_prefix(next_character(text, 0));
+  return text;
+}
+
+void add_menu(Layout& layout, const std::vector<std::string>& words, int width) {
+  int widest = 0;
+  for (const std::string& word : words) widest = std::max(widest, columns_of(word));
+  const auto per_row = static_cast<std::size_t>(std::max(1, (width + 2) / (widest + 2)));
+  std::size_t done = 0;
+  for (std::size_t row = 0; row < most_menu_rows && done < words.size(); ++row) {
+    Row line;
+    for (std::size_t i = 0; i < per_row && done < words.size(); ++i, ++done) {
+      const std::string_view word = tail(words[done], width);
+      if (i != 0) {
+        const int gap = static_cast<int>(i) * (widest + 2) - line.columns;
+        line.text.append(static_cast<std::size_t>(gap), ' ');
+        line.columns += gap;
+      }
+      line.text += shown_line(word);
+      line.columns += columns_of(word);
+    }
+    layout.rows.push_back(std::move(line));
+  }
+  if (done < words.size()) {
+    const std::string rest = "... " + std::to_string(words.size() - done);
+    layout.rows.push_back({rest, static_cast<int>(rest.size())});
+  }
+}
+
+} // namespace
+
+Layout lay_out(const View& view, int columns) {
+  const int width = std::max(columns, narrowest) - 1;
+  const std::string_view prompt = tail(view.prompt, width / 2);
+  const int indent = columns_of(prompt);
+  Layout layout;
+  layout.rows.push_back({shown_line(prompt), indent});
+  const auto new_row = [&] { layout.rows.push_back({std::string(static_cast<std::size_t>(indent), ' '), indent}); };
+  bool placed = false;
+  const auto place_cursor = [&] {
+    layout.cursor_row = layout.rows.size() - 1;
+    layout.cursor_bytes = layout.rows.back().text.size();
+    layout.cursor_column = layout.rows.back().columns;
+    placed = true;
+  };
+  const std::string_view text = view.text;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t next = next_character(text, i);
+    const bool here = !placed && view.cursor < next; // also in the middle of what is shown as one
+    if (text[i] == '\n') {
+      if (here) place_cursor();
+      new_row();
+    } else {
+      const Shown shown = show_character(text.substr(i, next - i));
+      if (layout.rows.back().columns + shown.columns > width) new_row();
+      if (here) place_cursor();
+      layout.rows.back().text += shown.text;
+      layout.rows.back().columns += shown.columns;
+    }
+    i = next;
+  }
+  if (!placed) place_cursor();
+  if (!view.words.empty()) add_menu(layout, view.words, width);
+  return layout;
+}
+
+} // namespace kern
