@@ -107,8 +107,8 @@ std::vector<const CLI::Option*> first_options(const std::vector<const CLI::Optio
 std::string list_of_commands() {
   std::string text = "kern runs large language models from the terminal.\n\nusage: kern COMMAND [options]\n\n";
   for (const CommandEntry& entry : all_commands()) text += fmt::format("  {:<12} {}\n", entry.name, entry.summary);
-  return text + "\n`kern COMMAND --help` lists a command's options, `kern help environment` and `kern help\n"
-                "exit-codes` say what their names say. `kern --version` says which kern this is.\n";
+  return text + "\n`kern COMMAND --help` lists a command's options. `kern help environment` and\n"
+                "`kern help exit-codes` say more, `kern --version` says which kern this is.\n";
 }
 
 } // namespace

@@ -113,8 +113,8 @@ std::string join_name(const fs::path& folder, const std::string& stem) {
 
 /// models--USER--REPO/snapshots/HASH/FILE -> USER/REPO/FILE
 std::string hub_name(const fs::path& folder, const std::string& stem) {
-  std::string repository = folder.begin()->string();
   constexpr std::string_view prefix = "models--";
+  std::string repository = folder.empty() ? std::string() : folder.begin()->string();
   if (!repository.starts_with(prefix)) return join_name(folder, stem);
   repository.erase(0, prefix.size());
   if (const std::size_t at = repository.find("--"); at != std::string::npos) repository.replace(at, 2, "/");

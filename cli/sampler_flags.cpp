@@ -90,7 +90,7 @@ void add_step_flags(CLI::App& app, GenerationFlags& flags) {
     };
   };
   app.add_option_function<std::string>("--samplers", parse(parse_step_names, "--samplers"),
-                                       "steps in their order (default: " + step_names(default_steps()) + ")")
+                                       "steps in their order, as in \"top_k;min_p;temperature\"")
       ->type_name("A;B;C");
   app.add_option_function<std::string>("--sampling-seq,--sampler-seq", parse(parse_step_letters, "--sampling-seq"),
                                        "the same by letters (default: edskypmxt)")

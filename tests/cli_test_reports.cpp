@@ -132,7 +132,7 @@ TEST_CASE("kern replay runs a report again and compares") {
     CHECK(same.out == "identical: " + std::to_string(report["tokens"].size()) + " tokens\n");
     CHECK(replay(report, {"-t", "2"}).code == 0);
   }
-  auto report = record({"hi", "-s", "1", "--top-k", "0", "--min-p", "0"});
+  const auto report = record({"hi", "-s", "1", "--top-k", "0", "--min-p", "0", "--ignore-eos"});
   auto changed = report;
   changed["tokens"][3] = report["tokens"][3].get<int>() == 0 ? 1 : 0;
   auto result = replay(changed);

@@ -114,7 +114,7 @@ TEST_CASE("--think-budget ends the thinking and lets the model answer") {
   const Models models;
   for (const Marks marks : {Marks::control, Marks::user_defined, Marks::text}) {
     const std::string model = models.add(thinker(knows, marks));
-    const auto report = answer_json(model, {"--think-budget", marks == Marks::text ? "2" : "1", "hi"});
+    const auto report = answer_json(model, {"--think-budget", "1", "hi"});
     CHECK(report["thinking"] == "hm");
     CHECK(report["text"] == "Yes.");
     CHECK(report["reason"] == "end");
@@ -168,7 +168,11 @@ TEST_CASE("--think off leaves no real template within thinking") {
     TemplateFlags flags;
     const std::vector<ChatMessage> messages = {{"user", "Hi"}};
     const ConversationEncoder plain(chat, flags, *tokenizer);
-    open += plain.plan_thinking(plain.render(messages)).begins ? 1 : 0;
+    try {
+      open += plain.plan_thinking(plain.render(messages)).begins ? 1 : 0;
+    } catch (const Error&) {
+      continue; // it wants tools
+    }
     flags.think = ThinkMode::off;
     const ConversationEncoder off(chat, flags, *tokenizer);
     const jinja::Text rendered = off.render(messages);
