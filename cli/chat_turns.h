@@ -71,6 +71,8 @@ public:
   const Session& session() const { return session_; }
   const SessionFile* file() const { return file_.get(); }
   const std::optional<TurnRecord>& last_turn() const { return last_; }
+  /// How many answers were given or begun.
+  std::size_t answers() const { return answers_; }
 
 private:
   struct Fitted {
@@ -93,6 +95,7 @@ private:
   Dialogue dialogue_;
   std::optional<Sampler> sampler_;
   std::optional<TurnRecord> last_;
+  std::size_t answers_ = 0;
   std::uint32_t draw_ = 0; // of the last exchange
   std::unique_ptr<SessionFile> file_;
   std::size_t stored_ = 0; // messages in the file

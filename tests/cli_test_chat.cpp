@@ -347,6 +347,8 @@ TEST_CASE("a chat says how full the context is, and how answers were cut") {
   const auto cut = endless_words.chat("hi\n", {"-c", "40"});
   CHECK(cut.code == 5);
   CHECK(contains(cut.err, "CUT: the context is full"));
+  CHECK(endless_words.chat("hi\n/stats\n/exit\n", {"-c", "40"}).code == 5);
+  CHECK(endless_words.chat("hi\n/set n 1\n/regen\n", {"-c", "40"}).code == 0);
   const auto nearly = endless_words.chat("hi\n", {"-c", "40", "-n", "15"});
   CHECK(nearly.code == 0);
   CHECK(contains(nearly.err, "context 36 of 40, 4 left (90% full), -n reached"));
