@@ -1,4 +1,4 @@
-// kern: table of subcommands, the one catch, exit codes.
+// kern: the one catch, exit codes.
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -10,6 +10,9 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/nearest_name.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -17,42 +20,27 @@
 
 namespace {
 
-struct Command {
-  std::string_view name;
-  std::string_view summary;
-  int (*run)(std::vector<std::string> arguments);
-};
-
-constexpr Command commands[] = {
-    {"run", "answer one prompt, from the arguments, a file or standard input", kern::run_command},
-    {"chat", "a conversation, turn by turn", kern::chat_command},
-    {"bench", "how fast a model runs, and how near to the machine's limits", kern::bench_command},
-    {"info", "what a model file holds, and what running it takes", kern::info_command},
-    {"template", "what a chat template makes of a conversation", kern::template_command},
-    {"tokenize", "text to token ids and back", kern::tokenize_command},
-};
-
-std::string usage() {
-  std::string text = "kern runs large language models from the terminal.\n\nusage: kern COMMAND [options]\n\n";
-  for (const Command& command : commands) text += fmt::format("  {:<10} {}\n", command.name, command.summary);
-  return text + "\n`kern COMMAND --help` lists a command's options. `kern --version` says which kern this is.\n";
-}
-
 int dispatch(const std::vector<std::string>& arguments) {
-  const std::string_view name = arguments.empty() ? std::string_view() : std::string_view(arguments[0]);
+  const std::string name = arguments.empty() ? std::string() : arguments[0];
   if (name == "--help" || name == "-h" || name == "help") {
-    kern::write_output(usage());
+    kern::write_output(kern::general_help({arguments.begin() + 1, arguments.end()}));
     return 0;
   }
   if (name == "--version") {
     kern::write_output(kern::version_line());
     return 0;
   }
-  for (const Command& command : commands)
-    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+  std::vector<std::string> names;
+  for (const kern::CommandEntry& entry : kern::all_commands()) {
+    names.emplace_back(entry.name);
+    if (name != entry.name) continue;
+    const kern::Command command = entry.make();
+    kern::use_environment(*command.app);
+    return kern::parse_flags(*command.app, {arguments.begin() + 1, arguments.end()}) ? command.run() : 0;
+  }
   if (name.empty()) throw kern::Error(kern::ExitCode::usage, "no command given; `kern --help` lists them");
-  throw kern::Error(kern::ExitCode::usage,
-                    fmt::format("'{}' is not a command; `kern --help` lists them", kern::escape_controls(name)));
+  throw kern::Error(kern::ExitCode::usage, fmt::format("'{}' is not a command{}; `kern --help` lists them",
+                                                       kern::escape_line(name), kern::did_you_mean(name, names)));
 }
 
 int fail(kern::ExitCode code, std::string_view message) {

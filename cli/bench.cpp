@@ -160,15 +160,7 @@ void add_counts(CLI::App& app, const char* names, std::vector<std::string>& list
   app.add_option(names, lists, help)->type_name("N,...")->expected(1)->allow_extra_args(false)->take_all();
 }
 
-} // namespace
-
-int bench_command(std::vector<std::string> arguments) {
-  BenchFlags flags;
-  CLI::App app(
-      "Times prefill (pp) and decode (tg) of random tokens and prints a Markdown table. The last column is the "
-      "limit that binds a test and the share of it that the median reaches: reading weights and cache from "
-      "memory, or int8 or fp32 multiply-adds. A model that fits a cache can be above the memory's limit.",
-      "kern bench");
+void declare(CLI::App& app, BenchFlags& flags) {
   add_counts(app, "-p,--n-prompt", flags.prompts, "prompt tokens; 0 for none (default: 512)");
   add_counts(app, "-n,--n-gen", flags.generated, "generated tokens; 0 for none (default: 128)");
   add_counts(app, "-d,--n-depth", flags.depths, "positions before them (default: 0)");
@@ -183,8 +175,19 @@ int bench_command(std::vector<std::string> arguments) {
   app.add_flag("--profile", flags.profile,
                "also list the operations of the first prompt and of the first generated tokens");
   app.add_flag("--json", flags.json, "print one JSON object with all samples");
-  if (!parse_flags(app, std::move(arguments))) return 0;
-  return bench_model(flags);
+}
+
+int start_bench(BenchFlags& flags) { return bench_model(flags); }
+
+} // namespace
+
+Command bench_command() {
+  return make_command<BenchFlags>(
+      "kern bench",
+      "Times prefill (pp) and decode (tg) of random tokens and prints a Markdown table. The last column is the "
+      "limit that binds a test and the share of it that the median reaches: reading weights and cache from "
+      "memory, or int8 or fp32 multiply-adds. A model that fits a cache can be above the memory's limit.",
+      declare, start_bench);
 }
 
 } // namespace kern

@@ -11,6 +11,7 @@
 #include "cli/chat_turns.h"
 #include "cli/commands.h"
 #include "cli/generation_text.h"
+#include "cli/input.h"
 #include "cli/line_editor.h"
 #include "cli/loaded_model.h"
 #include "cli/model_file.h"
@@ -170,13 +171,7 @@ int chat(const Flags& flags) {
   return static_cast<int>(loop.run(fmt::format("{}", fmt::join(flags.chat.words, " "))));
 }
 
-} // namespace
-
-int chat_command(std::vector<std::string> arguments) {
-  Flags flags;
-  CLI::App app("A conversation in the terminal: answers stream to standard output, all else goes to standard error. "
-               "With standard input not a terminal, each line is a turn.",
-               "kern chat");
+void declare(CLI::App& app, Flags& flags) {
   add_chat_flags(app, flags.chat);
   add_session_flag(app, flags.session);
   add_template_flags(app, flags.chat_template);
@@ -184,8 +179,18 @@ int chat_command(std::vector<std::string> arguments) {
   add_context_flags(app, flags.context);
   add_generation_flags(app, flags.generation);
   remove_report_flags(app);
-  if (!parse_flags(app, std::move(arguments))) return 0;
-  return chat(flags);
+}
+
+int start_chat(Flags& flags) { return chat(flags); }
+
+} // namespace
+
+Command chat_command() {
+  return make_command<Flags>(
+      "kern chat",
+      "A conversation in the terminal: answers stream to standard output, all else goes to standard error. "
+      "With standard input not a terminal, each line is a turn.",
+      declare, start_chat);
 }
 
 } // namespace kern

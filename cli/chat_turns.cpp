@@ -8,6 +8,7 @@
 #include "cli/chat_status.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/sampler_flags.h"
 #include "cli/signals.h"
 #include "model/error.h"
 
@@ -20,7 +21,8 @@ ChatTurns::ChatTurns(const LoadedModel& loaded, Session& session, ConversationEn
 }
 
 void ChatTurns::set_generation(const GenerationFlags& generation) {
-  const SamplerOptions sampling = sampler_options(generation, loaded_.spec.vocab_size);
+  const SamplerOptions sampling =
+      choose_sampling(generation, loaded_.gguf.metadata(), *loaded_.tokenizer, encoder_.end_tokens()).options;
   sampler_.emplace(sampling, static_cast<std::size_t>(loaded_.spec.vocab_size));
   options_.generation = generation;
   options_.generation.seed = sampling.seed; // one seed for all turns
@@ -61,8 +63,10 @@ bool ChatTurns::answer(std::uint32_t draw) {
   // The logits behind the last token are needed, so that one is read in any case.
   const int kept = session_.rollback(static_cast<int>(std::min(same, fitted.tokens.size() - 1)));
   TurnRecord record{fitted.tokens.size(), static_cast<std::size_t>(kept), hidden, draw, {}};
-  AnswerStream stream(*loaded_.tokenizer, true, loaded_.tokenizer->restarts_text(fitted.tokens.back()));
-  const Prompt prompt{{fitted.tokens.begin() + kept, fitted.tokens.end()}, encoder_.end_tokens(), draw};
+  const ThinkPlan think = encoder_.plan_thinking(fitted.text);
+  AnswerStream stream(*loaded_.tokenizer, options_.quiet ? Shown::answer : Shown::all,
+                      loaded_.tokenizer->restarts_text(fitted.tokens.back()), think);
+  const Prompt prompt{{fitted.tokens.begin() + kept, fitted.tokens.end()}, encoder_.end_tokens(), draw, think};
   record.result = stream_answer(options_.generation, options_.quiet, session_, *sampler_, prompt, stream);
   const EndReason reason = record.result.reason;
   const bool answered =
@@ -138,6 +142,7 @@ std::size_t ChatTurns::undo() {
 
 void ChatTurns::clear() {
   dialogue_.clear();
+  sampler_->reset();
   changed();
 }
 

@@ -1,17 +1,51 @@
-// The subcommands. Each takes its own arguments (without "kern NAME") and returns the process's exit code; errors are
-// thrown to the one handler in main.cpp.
+// The subcommands. Each declares its flags, so that help, completions and the manual page know them, and then runs with
+// them; what it returns is the process's exit code. Errors are thrown to the one handler in main.cpp.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
 
 namespace kern {
 
-int run_command(std::vector<std::string> arguments);
-int chat_command(std::vector<std::string> arguments);
-int bench_command(std::vector<std::string> arguments);
-int info_command(std::vector<std::string> arguments);
-int template_command(std::vector<std::string> arguments);
-int tokenize_command(std::vector<std::string> arguments);
+struct Command {
+  std::shared_ptr<void> flags; // the options write here
+  std::unique_ptr<CLI::App> app;
+  std::function<int()> run; // once the options were parsed
+};
+
+/// A command of one struct of flags. `name` as in "kern run".
+template <typename Flags>
+Command make_command(const std::string& name, const std::string& about, void (*declare)(CLI::App&, Flags&),
+                     int (*run)(Flags&)) {
+  auto flags = std::make_shared<Flags>();
+  auto app = std::make_unique<CLI::App>(about, name);
+  declare(*app, *flags);
+  return {flags, std::move(app), [flags, run] { return run(*flags); }};
+}
+
+Command run_command();
+Command chat_command();
+Command list_command();
+Command replay_command();
+Command bench_command();
+Command info_command();
+Command template_command();
+Command tokenize_command();
+Command completions_command();
+Command man_command();
+
+struct CommandEntry {
+  std::string_view name;
+  std::string_view summary;
+  Command (*make)();
+};
+
+/// All of them, in the order of the help.
+std::span<const CommandEntry> all_commands();
 
 } // namespace kern

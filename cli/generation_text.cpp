@@ -22,7 +22,9 @@ std::string generation_text(const GenerationFlags& flags) {
   return out;
 }
 
-void remove_report_flags(CLI::App& app) { app.remove_option(app.get_option("--json")); }
+void remove_report_flags(CLI::App& app) {
+  for (const char* flag : {"--json", "--jsonl", "--extract", "--top-logprobs"}) app.remove_option(app.get_option(flag));
+}
 
 GenerationFlags with_flag(const GenerationFlags& flags, const std::string& name, const std::string& value) {
   GenerationFlags changed = flags;

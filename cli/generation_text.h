@@ -13,7 +13,7 @@ std::string generation_text(const GenerationFlags& flags);
 /// The flags with one changed. `name` with or without dashes, as in "temp" or "--top-k". Throws Error(usage).
 GenerationFlags with_flag(const GenerationFlags& flags, const std::string& name, const std::string& value);
 
-/// Takes out of the options of add_generation_flags() what a chat has no use for: --json.
+/// Takes out of the options of add_generation_flags() what a chat has no use for: --json and what belongs to it.
 void remove_report_flags(CLI::App& app);
 
 } // namespace kern

@@ -27,6 +27,7 @@ using Json = nlohmann::ordered_json;
 
 struct InfoFlags {
   ModelFlags model;
+  std::string file; // positional
   ContextFlags context;
   bool metadata = false;
   bool tensors = false;
@@ -249,13 +250,8 @@ std::string info_text(const InfoFlags& flags, const Gguf& gguf, const ModelSpec*
   return out;
 }
 
-} // namespace
-
-int info_command(std::vector<std::string> arguments) {
-  InfoFlags flags;
-  CLI::App app("Shows what a model file holds, from its headers alone.", "kern info");
-  std::string positional;
-  app.add_option("file", positional, "the model file, instead of -m")->type_name("FILE");
+void declare(CLI::App& app, InfoFlags& flags) {
+  app.add_option("file", flags.file, "the model file, instead of -m")->type_name("FILE");
   add_model_flags(app, flags.model);
   add_context_flags(app, flags.context);
   app.add_flag("--metadata", flags.metadata, "list all keys and values");
@@ -265,8 +261,10 @@ int info_command(std::vector<std::string> arguments) {
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 30));
   app.add_flag("--json", flags.json, "print one JSON object");
-  if (!parse_flags(app, std::move(arguments))) return 0;
-  if (!positional.empty()) flags.model.path = positional;
+}
+
+int show_info(InfoFlags& flags) {
+  if (!flags.file.empty()) flags.model.path = flags.file;
 
   const Gguf gguf = open_model(flags.model);
   ModelSpec spec;
@@ -287,6 +285,13 @@ int info_command(std::vector<std::string> arguments) {
   else out = info_text(flags, gguf, found, obstacle);
   write_output(stdout_is_terminal() ? escape_controls(out) : out);
   return 0;
+}
+
+} // namespace
+
+Command info_command() {
+  return make_command<InfoFlags>("kern info", "Shows what a model file holds, from its headers alone.", declare,
+                                 show_info);
 }
 
 } // namespace kern

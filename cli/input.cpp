@@ -65,6 +65,12 @@ std::string read_text_file(const std::string& path, bool quiet) {
   return read_all(file, path, false, quiet);
 }
 
+std::string read_system_file(const std::string& path, bool quiet) {
+  std::string text = read_text_file(path, quiet);
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 std::string read_prompt(const PromptFlags& flags, bool quiet) {
   const int given = static_cast<int>(!flags.words.empty()) + static_cast<int>(flags.text.has_value()) +
                     static_cast<int>(flags.file.has_value());

@@ -15,4 +15,7 @@ std::string read_prompt(const PromptFlags& flags, bool quiet);
 /// All of a file, or of standard input for "-". Throws as above.
 std::string read_text_file(const std::string& path, bool quiet);
 
+/// A system text: all of a file, less the line feed that ends its last line. Throws as above.
+std::string read_system_file(const std::string& path, bool quiet);
+
 } // namespace kern

@@ -9,18 +9,19 @@
 #include <fmt/format.h>
 
 #include "cli/demo_model.h"
+#include "cli/model_finder.h"
 #include "cli/output.h"
 #include "model/error.h"
 
 namespace kern {
 
 Gguf open_model(const ModelFlags& flags) {
-  if (!flags.path.empty()) return Gguf::open(flags.path);
-  const char* path = std::getenv("KERN_MODEL");
-  if (path && *path) return Gguf::open(path);
-  if (!flags.quiet)
+  const char* path = flags.demo ? nullptr : std::getenv("KERN_MODEL");
+  if (!flags.path.empty()) return Gguf::open(resolve_model(flags.path));
+  if (path && *path) return Gguf::open(resolve_model(path));
+  if (!flags.quiet && !flags.demo)
     write_notice("kern: no model given with -m or KERN_MODEL; this is the small demo model inside kern\n");
-  return Gguf::parse(demo_model(), "the built-in demo model");
+  return Gguf::parse(demo_model(), demo_model_name);
 }
 
 std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags) {

@@ -11,8 +11,11 @@
 
 namespace kern {
 
-/// The file of -m, else of $KERN_MODEL, else the demo model inside the executable, with a notice on standard error
-/// unless `quiet` is asked for. Throws Error(model).
+/// How the model inside the executable is called in reports.
+inline constexpr const char* demo_model_name = "the built-in demo model";
+
+/// The file or name of -m, else of $KERN_MODEL, else the demo model inside the executable, with a notice on standard
+/// error unless `quiet` is asked for. Throws Error(model).
 Gguf open_model(const ModelFlags& flags);
 
 /// The backend the flags ask for; says on standard error where they ask for a GPU. Throws Error(usage) for a wrong

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -16,6 +18,7 @@ struct ModelFlags {
   std::string path;                // -m; empty: $KERN_MODEL
   int threads = 0;                 // -t; 0: all this process may use
   std::string gpu_layers = "auto"; // -ngl
+  bool demo = false;               // the model inside kern, whatever $KERN_MODEL says
   bool quiet = false;              // -q
   std::string pretokenizer;        // --pre; empty: as the file says
   bool no_repack = false;          // all weights stay mapped, in the file's layout
@@ -30,23 +33,35 @@ struct ContextFlags {
 };
 
 struct PromptFlags {
-  std::vector<std::string> words;    // positional
-  std::optional<std::string> text;   // -p
-  std::optional<std::string> file;   // -f
-  std::optional<std::string> system; // -sys
+  std::vector<std::string> words;         // positional
+  std::optional<std::string> text;        // -p
+  std::optional<std::string> file;        // -f
+  std::optional<std::string> system;      // -sys
+  std::optional<std::string> system_file; // -sysf
   bool no_stdin = false;
   bool raw = false;
 };
 
+/// What becomes of a model's thinking.
+enum class ThinkMode {
+  aside, // to standard error
+  show,  // into the answer's stream, between <think> and </think>; asked of the template
+  hide,  // nowhere
+  off,   // the model doesn't think
+};
+
 struct TemplateFlags {
-  std::optional<std::string> source; // --chat-template
-  std::optional<std::string> kwargs; // --chat-template-kwargs
+  std::optional<std::string> source;  // --chat-template
+  std::optional<std::string> kwargs;  // --chat-template-kwargs
+  ThinkMode think = ThinkMode::aside; // --think
+  std::optional<int> think_budget;    // tokens
 };
 
 struct ChatFlags {
-  std::vector<std::string> words;    // positional: the first message
-  std::optional<std::string> system; // -sys
-  std::string overflow = "refuse";   // refuse, middle, oldest-turns
+  std::vector<std::string> words;         // positional: the first message
+  std::optional<std::string> system;      // -sys
+  std::optional<std::string> system_file; // -sysf
+  std::string overflow = "refuse";        // refuse, middle, oldest-turns
 };
 
 struct GenerationFlags {
@@ -54,9 +69,29 @@ struct GenerationFlags {
   std::optional<double> max_time; // seconds
   std::vector<std::string> stops;
   bool json = false;
+  bool jsonl = false;
+  std::string extract; // "code", "json"; empty: the answer as it is
   SamplerOptions sampler;
-  std::optional<std::uint64_t> seed; // -s; nothing: random, reported
+  std::optional<std::uint64_t> seed;     // -s; nothing: random, reported
+  std::vector<std::string> dry_breakers; // --dry-sequence-breaker; "none": no breakers
+  bool ignore_eos = false;
+  std::optional<int> top_logprobs;
+  std::vector<std::string> given; // sampling flags that the user gave, as in "top-k"; a model's defaults yield to them
   std::vector<std::string> logit_bias;
+};
+
+/// Puts the options that are added while it lives, and have no topic yet, under one topic of the help.
+class OptionTopic {
+public:
+  OptionTopic(CLI::App& app, std::string name) : app_(app), name_(std::move(name)), before_(app.get_options().size()) {}
+  ~OptionTopic();
+  OptionTopic(const OptionTopic&) = delete;
+  OptionTopic& operator=(const OptionTopic&) = delete;
+
+private:
+  CLI::App& app_;
+  std::string name_;
+  std::size_t before_;
 };
 
 void add_model_flags(CLI::App& app, ModelFlags& flags);
@@ -67,11 +102,23 @@ void add_session_flag(CLI::App& app, std::optional<std::string>& session);
 void add_template_flags(CLI::App& app, TemplateFlags& flags);
 void add_generation_flags(CLI::App& app, GenerationFlags& flags);
 
-/// Parses with the spellings other tools use (-ngl, -ub, ...) understood. Returns false after printing the help that
-/// was asked for. Throws Error(usage).
+/// Flags of several letters behind one dash: "-ngl" and the like, by what CLI11 knows them as.
+struct ShortSpelling {
+  std::string_view spelling, flag;
+};
+std::span<const ShortSpelling> short_spellings();
+
+/// Options that the command line doesn't give are taken from the environment: --top-k from KERN_TOP_K. All but the
+/// prompt, --model (KERN_MODEL has its own meaning) and --help.
+void use_environment(CLI::App& app);
+/// "KERN_TOP_K" for "top-k"
+std::string environment_name(std::string_view long_flag);
+
+/// Parses with the spellings other tools use (-ngl, -ub, --top_k, ...) understood. Returns false after printing the
+/// help that was asked for. Throws Error(usage).
 bool parse_flags(CLI::App& app, std::vector<std::string> arguments);
 
-/// "ID+BIAS" or "ID-BIAS" -> (id, bias). Throws Error(usage).
-std::pair<std::int32_t, float> parse_logit_bias(const std::string& text);
+/// ", did you mean NAME?" or nothing.
+std::string did_you_mean(std::string_view name, std::span<const std::string> names);
 
 } // namespace kern

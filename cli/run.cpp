@@ -7,40 +7,28 @@
 #include "cli/answer_stream.h"
 #include "cli/commands.h"
 #include "cli/conversation.h"
+#include "cli/extract.h"
 #include "cli/input.h"
 #include "cli/loaded_model.h"
 #include "cli/model_file.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/run_model.h"
 #include "cli/session_turn.h"
 #include "cli/signals.h"
 #include "cli/template_flags.h"
-#include "engine/generate.h"
-#include "engine/session.h"
+#include "cli/terminal.h"
 
 namespace kern {
 
 namespace {
 
-struct RunFlags {
-  ModelFlags model;
-  ContextFlags context;
-  PromptFlags prompt;
-  TemplateFlags chat;
-  GenerationFlags generation;
-  std::optional<std::string> session;
-};
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
 /// `turn`: of a session, or nothing.
 Prompt encode_prompt(const RunFlags& flags, const LoadedModel& loaded, const std::string& prompt,
                      const SessionTurn* turn) {
   const Tokenizer& tokenizer = *loaded.tokenizer;
-  Prompt encoded{{}, tokenizer.special().end_of_generation, 0};
+  Prompt encoded{{}, tokenizer.special().end_of_generation};
   if (flags.prompt.raw && flags.chat.source)
     throw Error(ExitCode::usage, "--raw completes without a chat template, --chat-template gives one; use one of them");
   const auto chat =
@@ -59,11 +47,15 @@ Prompt encode_prompt(const RunFlags& flags, const LoadedModel& loaded, const std
     return encoded;
   }
   const ConversationEncoder encoder(*chat, flags.chat, tokenizer);
-  if (turn) return {encoder.encode(turn->messages()), encoder.end_tokens(), 0};
   std::vector<ChatMessage> messages;
-  if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
-  messages.push_back({"user", prompt});
-  return {encoder.encode(messages), encoder.end_tokens(), 0};
+  if (turn) {
+    messages = turn->messages();
+  } else {
+    if (flags.prompt.system) messages.push_back({"system", *flags.prompt.system});
+    messages.push_back({"user", prompt});
+  }
+  const jinja::Text rendered = encoder.render(messages);
+  return {encode_conversation(tokenizer, rendered), encoder.end_tokens(), 0, encoder.plan_thinking(rendered)};
 }
 
 /// Positions of the session. Throws Error(context_full) where the prompt and a first token don't fit.
@@ -80,6 +72,30 @@ int fit_context(const RunFlags& flags, const ModelSpec& spec, std::size_t prompt
   return static_cast<int>(std::min<std::int64_t>(context, std::max<std::int64_t>(needed, 1)));
 }
 
+/// Where the answer goes.
+Shown choose_shown(const RunFlags& flags) {
+  const GenerationFlags& generation = flags.generation;
+  if (generation.jsonl) return Shown::events;
+  if (generation.json) return Shown::nowhere;
+  if (!generation.extract.empty()) return flags.model.quiet ? Shown::nowhere : Shown::aside;
+  return flags.model.quiet ? Shown::answer : Shown::all;
+}
+
+/// Writes what wasn't written while the answer came.
+void write_rest(const RunFlags& flags, const RunReport& report) {
+  nlohmann::ordered_json json;
+  if (flags.generation.json) {
+    write_output(dump_json(report_json(report)));
+  } else if (flags.generation.jsonl) {
+    json["event"] = "end";
+    json.update(report_json(report));
+    write_output(dump_json_line(json));
+  } else if (report.extracted) {
+    const std::string text = *report.extracted + (report.extracted->ends_with('\n') ? "" : "\n");
+    write_output(stdout_is_terminal() ? escape_controls(text) : text);
+  }
+}
+
 /// What went wrong, which is told after the report.
 std::optional<Error> store(SessionTurn& turn, const std::string& answer, const GenerateResult& result) {
   try {
@@ -90,75 +106,59 @@ std::optional<Error> store(SessionTurn& turn, const std::string& answer, const G
   return std::nullopt;
 }
 
-int run_model(const RunFlags& flags, Clock::time_point begin, const std::string& prompt) {
+/// Flags that make no sense together, and the system text of a file.
+void check_flags(RunFlags& flags) {
+  const GenerationFlags& generation = flags.generation;
+  if (generation.json && generation.jsonl)
+    throw Error(ExitCode::usage, "--json prints one object, --jsonl a line an event; use one of them");
+  if (generation.top_logprobs && !generation.json && !generation.jsonl)
+    throw Error(ExitCode::usage, "--top-logprobs says what it found in the report of --json; give both");
+  if (flags.prompt.raw && (flags.chat.think != ThinkMode::aside || flags.chat.think_budget))
+    throw Error(ExitCode::usage, "--raw completes a text, in which nothing is told to be thinking; leave --think and "
+                                 "--think-budget out");
+  if (flags.prompt.system_file) {
+    if (flags.prompt.system) throw Error(ExitCode::usage, "--system and --system-file: expected one of them");
+    flags.prompt.system = read_system_file(*flags.prompt.system_file, flags.model.quiet);
+  }
+}
+
+int run_prompt(RunFlags& flags) {
+  const GenerationFlags& generation = flags.generation;
+  check_flags(flags);
+  const std::string prompt = read_prompt(flags.prompt, flags.model.quiet);
+  const auto begin = std::chrono::steady_clock::now();
   const LoadedModel loaded = load_headers(flags.model);
   std::optional<SessionTurn> turn;
   if (flags.session) turn.emplace(*flags.session, flags.prompt.system, prompt);
   if (turn && !turn->repair().empty()) write_notice(fmt::format("kern: {}\n", turn->repair()));
   const Prompt encoded = encode_prompt(flags, loaded, prompt, turn ? &*turn : nullptr);
-  const std::vector<Token>& tokens = encoded.tokens;
-  if (tokens.empty())
+  if (encoded.tokens.empty())
     throw Error(ExitCode::usage,
                 "the prompt is empty, and the model has no token to begin a text with; give it some text");
-
-  SessionOptions options;
-  options.context = fit_context(flags, loaded.spec, tokens.size());
-  // Scratch grows with the step, so it is no longer than the prompt.
-  options.step_tokens = static_cast<int>(std::min<std::size_t>(
-      static_cast<std::size_t>(std::min(flags.context.step_tokens, flags.context.batch)), tokens.size()));
-  options.key_format = flags.context.key_format;
-  options.value_format = flags.context.value_format;
-  const SamplerOptions sampling = sampler_options(flags.generation, loaded.spec.vocab_size);
-
-  const Model model(loaded.gguf, *loaded.backend);
-  Session session = make_session(model, options);
-  Sampler sampler(sampling, static_cast<std::size_t>(loaded.spec.vocab_size));
-
-  const GentleEnd gentle_end; // until here there was nothing to write
-  RunReport report;
-  report.load_seconds = seconds_since(begin);
-  const bool at_start = loaded.tokenizer->restarts_text(tokens.back());
-  AnswerStream answer(*loaded.tokenizer, !flags.generation.json, at_start);
-  report.result = stream_answer(flags.generation, flags.model.quiet, session, sampler, encoded, answer);
-
-  const auto not_stored = turn ? store(*turn, answer.text(), report.result) : std::nullopt;
-
-  report.model_path = loaded.gguf.name();
-  report.model_name = loaded.spec.name;
-  report.architecture = loaded.spec.architecture;
-  report.format = main_format(loaded.gguf);
-  report.model_bytes = loaded.gguf.file_bytes();
-  report.device = loaded.backend->description();
-  report.context = options.context;
-  report.key_format = cache_type_name(options.key_format);
-  report.value_format = cache_type_name(options.value_format);
-  report.prompt_tokens = tokens.size();
-  const MemoryUse matrices = plan_weights(loaded.gguf, loaded.spec, model.backends(), model.placement()).matrices;
-  report.weight_bytes = matrices.mapped_bytes + matrices.private_bytes;
-  report.cache_bytes_per_position =
-      plan_session(loaded.spec, model.placement(), model.backends(), options).cache_bytes_per_page / page_positions;
-  report.sampler = sampling;
-  report.text = answer.text();
-  if (flags.generation.json) write_output(dump_json(report_json(report)));
+  const int context = fit_context(flags, loaded.spec, encoded.tokens.size());
+  std::optional<GentleEnd> gentle_end; // until everything is written
+  RunReport report = run_model(flags, {loaded, encoded, context, choose_shown(flags), begin}, gentle_end);
+  const auto not_stored = turn ? store(*turn, report.text, report.result) : std::nullopt;
+  if (!generation.extract.empty()) {
+    report.extract = generation.extract;
+    report.extracted = generation.extract == "code" ? extract_code(report.text) : extract_json(report.text);
+  }
+  write_rest(flags, report);
   if (!flags.model.quiet) write_notice(report_table(report));
   if (not_stored) throw *not_stored;
-  return static_cast<int>(exit_code(report.result.reason));
+  const ExitCode code = exit_code(report);
+  if (code == ExitCode::constraint)
+    throw Error(code, fmt::format("--extract {}: found no whole {} in the answer; without the flag, or by --json, kern "
+                                  "prints the answer as it is",
+                                  report.extract, report.extract == "code" ? "code block" : "JSON value"));
+  return static_cast<int>(code);
 }
 
 } // namespace
 
-int run_command(std::vector<std::string> arguments) {
-  RunFlags flags;
-  CLI::App app("Answers one prompt and streams the answer to standard output.", "kern run");
-  add_prompt_flags(app, flags.prompt);
-  add_session_flag(app, flags.session);
-  add_template_flags(app, flags.chat);
-  add_model_flags(app, flags.model);
-  add_context_flags(app, flags.context);
-  add_generation_flags(app, flags.generation);
-  if (!parse_flags(app, std::move(arguments))) return 0;
-  const std::string prompt = read_prompt(flags.prompt, flags.model.quiet);
-  return run_model(flags, Clock::now(), prompt);
+Command run_command() {
+  return make_command<RunFlags>("kern run", "Answers one prompt and streams the answer to standard output.",
+                                add_run_flags, run_prompt);
 }
 
 } // namespace kern

@@ -94,14 +94,11 @@ void print_stops(const Tokenizer& tokenizer, const AnswerEnd& end) {
   if (stops.empty()) write_notice("kern: the vocabulary has no token that ends an answer\n");
 }
 
-} // namespace
-
-int template_command(std::vector<std::string> arguments) {
-  ShowFlags flags;
-  CLI::App app("Prints what a chat template makes of a conversation, exactly, or how that is tokenized.",
-               "kern template");
+void declare(CLI::App& app, ShowFlags& flags) {
   add_model_flags(app, flags.model);
   add_template_flags(app, flags.chat);
+  // Nothing is answered here.
+  for (const char* flag : {"--think", "--think-budget"}) app.remove_option(app.get_option(flag));
   app.add_option("--messages", flags.messages,
                  "JSON file: an array of messages, or an object with messages, tools, add_generation_prompt and other "
                  "variables; - is standard input")
@@ -110,7 +107,9 @@ int template_command(std::vector<std::string> arguments) {
   app.add_option("--now", flags.now, "the time for templates that ask for it, as in 2026-01-02T03:04:05")
       ->type_name("TIME");
   app.add_flag("--tokens", flags.tokens, "print the tokens, one a line, and those that end an answer");
-  if (!parse_flags(app, std::move(arguments))) return 0;
+}
+
+int show_template(ShowFlags& flags) {
 
   const jinja::DateTime now = flags.now.empty() ? jinja::local_time() : read_time(flags.now);
   jinja::Dict variables = read_variables(flags);
@@ -133,6 +132,14 @@ int template_command(std::vector<std::string> arguments) {
     write_output(stdout_is_terminal() ? escape_controls(text.view()) + "\n" : std::string(text.view()));
   }
   return 0;
+}
+
+} // namespace
+
+Command template_command() {
+  return make_command<ShowFlags>(
+      "kern template", "Prints what a chat template makes of a conversation, exactly, or how that is tokenized.",
+      declare, show_template);
 }
 
 } // namespace kern

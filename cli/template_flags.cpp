@@ -51,12 +51,11 @@ void add_default_variables(jinja::Dict& variables) {
   for (const std::string_view name : {"tools", "documents"}) set(variables, name, jinja::None{});
 }
 
-jinja::Dict conversation_variables(const TemplateFlags& flags, const std::vector<ChatMessage>& messages) {
-  jinja::Dict variables;
+void add_conversation_variables(const TemplateFlags& flags, const std::vector<ChatMessage>& messages,
+                                jinja::Dict& variables) {
   set(variables, "messages", message_list(messages));
   add_default_variables(variables);
   add_template_kwargs(flags, variables);
-  return variables;
 }
 
 } // namespace kern

@@ -21,7 +21,8 @@ void add_template_kwargs(const TemplateFlags& flags, jinja::Dict& variables);
 /// add_generation_prompt, true; `tools` and `documents`, none.
 void add_default_variables(jinja::Dict& variables);
 
-/// `messages`, the defaults and the variables of the flags.
-jinja::Dict conversation_variables(const TemplateFlags& flags, const std::vector<ChatMessage>& messages);
+/// Sets `messages`, the defaults and the variables of the flags.
+void add_conversation_variables(const TemplateFlags& flags, const std::vector<ChatMessage>& messages,
+                                jinja::Dict& variables);
 
 } // namespace kern

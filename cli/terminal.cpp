@@ -38,6 +38,11 @@ bool knows_escapes() {
   return kind && *kind && std::string_view(kind) != "dumb";
 }
 
+bool may_colour_stderr() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return stderr_is_terminal() && knows_escapes() && !(no_color && *no_color);
+}
+
 int terminal_width() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;

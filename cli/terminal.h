@@ -11,6 +11,8 @@ bool stdout_is_terminal();
 bool stderr_is_terminal();
 /// Whether the terminal, if there is one, is known to understand escape sequences: $TERM is neither unset nor "dumb".
 bool knows_escapes();
+/// Whether standard error is such a terminal, and nobody asks for NO_COLOR.
+bool may_colour_stderr();
 /// Columns of the terminal on standard error; 80 where that can't be told.
 int terminal_width();
 /// Rows of it; 24 where that can't be told.

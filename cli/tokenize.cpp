@@ -71,11 +71,7 @@ void print_tokens(const TokenizeFlags& flags, const Tokenizer& tokenizer, const 
   write_output(out);
 }
 
-} // namespace
-
-int tokenize_command(std::vector<std::string> arguments) {
-  TokenizeFlags flags;
-  CLI::App app("Prints the tokens of a text, one a line with its id, or the text of ids.", "kern tokenize");
+void declare(CLI::App& app, TokenizeFlags& flags) {
   add_model_flags(app, flags.model);
   app.add_option("text", flags.prompt.words, "the text; piped input follows it after a blank line")->type_name("TEXT");
   app.add_option("-p,--prompt", flags.prompt.text, "the text, as a flag")->type_name("TEXT");
@@ -86,7 +82,9 @@ int tokenize_command(std::vector<std::string> arguments) {
   app.add_flag("--parse-special", flags.parse_special, "understand the text of control tokens");
   app.add_flag("--decode", flags.decode, "the input is ids; print their text, exactly");
   app.add_flag("--json", flags.json, "print a JSON array of {id, text}");
-  if (!parse_flags(app, std::move(arguments))) return 0;
+}
+
+int show_tokens(TokenizeFlags& flags) {
 
   const std::string input = read_prompt(flags.prompt, flags.model.quiet);
   const Gguf gguf = open_model(flags.model);
@@ -100,6 +98,14 @@ int tokenize_command(std::vector<std::string> arguments) {
                  tokenizer->encode(input, {.add_special = !flags.no_bos, .parse_special = flags.parse_special}));
   }
   return 0;
+}
+
+} // namespace
+
+Command tokenize_command() {
+  return make_command<TokenizeFlags>("kern tokenize",
+                                     "Prints the tokens of a text, one a line with its id, or the text of ids.",
+                                     declare, show_tokens);
 }
 
 } // namespace kern

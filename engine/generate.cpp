@@ -49,6 +49,32 @@ std::optional<EndReason> reason_to_end(const GenerateOptions& options, const Gen
   return std::nullopt;
 }
 
+/// When tokens came.
+class TokenClock {
+public:
+  TokenClock(Clock::time_point begin, GenerateResult& result) : begin_(begin), result_(result) {}
+
+  void tick() {
+    const Clock::time_point now = Clock::now();
+    if (started_) {
+      result_.token_seconds.push_back(std::chrono::duration<double>(now - last_).count());
+      result_.decode_seconds = std::chrono::duration<double>(now - first_).count();
+    } else {
+      started_ = true;
+      first_ = now;
+      result_.first_token_seconds = std::chrono::duration<double>(now - begin_).count();
+    }
+    last_ = now;
+  }
+
+private:
+  Clock::time_point begin_;
+  GenerateResult& result_;
+  bool started_ = false;
+  Clock::time_point first_{};
+  Clock::time_point last_{};
+};
+
 } // namespace
 
 GenerateResult generate(Session& session, Sampler& sampler, std::span<const std::int32_t> prompt,
@@ -71,21 +97,24 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
     return result;
   }
 
-  Clock::time_point first{};
-  Clock::time_point last{};
+  TokenClock clock(begin, result);
+  std::vector<std::int32_t> forced; // next one last
   for (;;) {
     if (const auto reason = reason_to_end(options, callbacks, result.tokens.size(), begin)) {
       result.reason = *reason;
       break;
     }
     check_logits(session);
+    if (forced.empty() && callbacks.forced) {
+      forced = callbacks.forced();
+      std::ranges::reverse(forced);
+    }
+    const bool is_forced = !forced.empty();
     const std::uint64_t position = static_cast<std::uint64_t>(options.draw) << 32 | session.tokens().size();
-    const std::int32_t token = sampler.sample(session.logits(), session.tokens(), position);
-    const Clock::time_point now = Clock::now();
-    if (first == Clock::time_point{}) first = now;
-    else result.token_seconds.push_back(std::chrono::duration<double>(now - last).count());
-    last = now;
-    if (std::ranges::binary_search(options.end_tokens, token)) {
+    const std::int32_t token = is_forced ? forced.back() : sampler.sample(session.logits(), session.tokens(), position);
+    if (is_forced) forced.pop_back();
+    clock.tick();
+    if (!is_forced && std::ranges::binary_search(options.end_tokens, token)) {
       result.reason = EndReason::end_of_generation;
       break;
     }
@@ -95,6 +124,9 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
       break;
     }
     result.tokens.push_back(token);
+    if (options.top_logprobs)
+      result.choices.push_back(
+          describe_choice(session.logits(), token, static_cast<std::size_t>(*options.top_logprobs)));
     if (!callbacks.emit(stops.push(callbacks.to_text(token)))) {
       result.reason = EndReason::closed;
       break;
@@ -115,10 +147,6 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
     std::string rest = stops.push(callbacks.finish_text());
     rest += stops.finish();
     callbacks.emit(rest);
-  }
-  if (first != Clock::time_point{}) {
-    result.first_token_seconds = std::chrono::duration<double>(first - begin).count();
-    result.decode_seconds = std::chrono::duration<double>(last - first).count();
   }
   return result;
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/logprobs.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 
@@ -34,6 +35,7 @@ struct GenerateOptions {
   std::vector<std::string> stops;
   std::vector<std::int32_t> end_tokens;              // ascending
   std::optional<std::chrono::milliseconds> max_time; // from the call on, prefill included
+  std::optional<int> top_logprobs;                   // describe every token, and so many of the likeliest beside it
   std::uint32_t draw = 0;                            // another one draws other random numbers at the same positions
 };
 
@@ -44,12 +46,16 @@ struct GenerateCallbacks {
   std::function<bool(std::string_view)> emit;       // text certain to be part of the answer; false: nobody reads it
   std::function<bool()> interrupted;                // asked after every token
   Session::Progress progress;                       // of the prefill; may be empty
+  /// Asked before every draw for ids that come next whatever the model says; may be empty. None of them ends the
+  /// answer.
+  std::function<std::vector<std::int32_t>()> forced;
 };
 
 struct GenerateResult {
   EndReason reason = EndReason::length;
   std::string stop;                 // the stop string found
   std::vector<std::int32_t> tokens; // generated, without the end-of-generation token
+  std::vector<TokenChoice> choices; // of the tokens, where top_logprobs asks for them
   std::size_t prompt_tokens = 0;    // prefilled by this call
   double prefill_seconds = 0.0;
   double first_token_seconds = 0.0;  // from the call to the first token

@@ -19,10 +19,11 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-/// Uniform in [0, 1), a multiple of 2^-53.
-inline double uniform(std::uint64_t seed, std::uint64_t position) {
-  const auto words = philox({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32), 0, 0},
-                            {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+/// Uniform in [0, 1), a multiple of 2^-53. Numbers of different streams are independent.
+inline double uniform(std::uint64_t seed, std::uint64_t position, std::uint32_t stream = 0) {
+  const auto words =
+      philox({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32), stream, 0},
+             {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
   const std::uint64_t bits = (static_cast<std::uint64_t>(words[0]) << 32 | words[1]) >> 11;
   return static_cast<double>(bits) * 0x1p-53;
 }

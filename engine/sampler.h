@@ -3,63 +3,47 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
-#include <utility>
 #include <vector>
+
+#include "engine/samplers/candidates.h"
+#include "engine/samplers/dry.h"
+#include "engine/samplers/options.h"
+#include "engine/samplers/selection.h"
 
 namespace kern {
 
-struct SamplerOptions {
-  std::uint64_t seed = 0;
-  float temperature = 0.8f; // 0: the most likely token
-  int top_k = 40;           // 0: all
-  float top_p = 0.95f;      // 1: off
-  float min_p = 0.05f;      // 0: off
-  float typical_p = 1.0f;   // 1: off
-  float repeat_penalty = 1.0f;
-  int repeat_last_n = 64; // tokens the penalties look back; -1: all, 0: off
-  float presence_penalty = 0.0f;
-  float frequency_penalty = 0.0f;
-  std::vector<std::pair<std::int32_t, float>> logit_bias;
-};
-
-/// A token that may still be chosen.
-struct Candidate {
-  std::int32_t id;
-  float logit;
-  double probability; // set by the steps that need it
-};
-
-/// Steps, in order: logit bias, penalties, top-k, typical, top-p, min-p, temperature; then one draw. Every step keeps
-/// at least one candidate. Ties go to the lower id. The result is a function of the logits, the history and (seed,
-/// position).
+/// Logit bias, the steps in the order asked for, then one draw. With mirostat the only step is the temperature. Every
+/// step keeps at least one candidate. Ties go to the lower id. The result is a function of the logits, the history and
+/// (seed, position); with mirostat or adaptive-p also of the tokens drawn since the construction or reset().
 class Sampler {
 public:
-  /// Takes its memory here; sample() allocates nothing.
+  /// Takes its memory here; sample() allocates nothing once the history has been as long as it gets.
   Sampler(SamplerOptions options, std::size_t vocab_size);
 
   /// logits [vocab_size], none of them NaN; history: the tokens before, prompt included; position: of the token to
   /// draw.
   std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history, std::uint64_t position);
 
+  /// Forgets what mirostat and adaptive-p learnt: for a text that doesn't continue the last one.
+  void reset();
+
   const SamplerOptions& options() const { return options_; }
+  /// What the last call drew from, with probabilities.
+  std::span<const Candidate> candidates() const { return candidates_.items(); }
 
 private:
   void add_bias();
-  void penalize(std::span<const std::int32_t> history);
-  std::int32_t greedy() const;
-  void keep_top_k();
-  void keep_typical();
-  void keep_top_p();
-  void keep_min_p();
-  void scale_by_temperature();
-  void set_probabilities();
+  /// Whether nothing can come of the steps but the most likely token.
+  bool is_greedy() const;
+  void run(SamplerStep step, std::span<const std::int32_t> history, std::uint64_t position);
   std::int32_t draw(std::uint64_t position);
 
   SamplerOptions options_;
-  std::vector<Candidate> candidates_;
-  std::vector<Candidate> storage_;   // for ordering without losing the candidates' own order
+  Candidates candidates_;
   std::vector<std::int32_t> counts_; // [vocab_size], zero between calls
+  DryPenalty dry_;
+  Mirostat mirostat_;
+  AdaptiveTarget adaptive_;
 };
 
 } // namespace kern

@@ -13,8 +13,8 @@
 namespace kern {
 
 struct SessionOptions {
-  int context = 0;       // positions
-  int step_tokens = 512; // prompt tokens a forward pass takes at most (-ub); changes no bit of a result
+  int context = 0;                 // positions
+  int step_tokens = 512;           // prompt tokens a forward pass takes at most (-ub); changes no bit of a result
   Format key_format = Format::f16; // f16, q8_0, q4_0, or f32 for reference
   Format value_format = Format::f16;
   bool whole_steps = false; // a prefill that is watched takes steps no shorter than others: for benchmarks

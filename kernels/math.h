@@ -79,6 +79,14 @@ KERN_INLINE double log_f64(double x) {
   return static_cast<double>(exponent) * 0.69314718055994530942 + 2.0 * t * sum;
 }
 
+/// x^y for x >= 0 and not subnormal; results beyond e^-690 and e^690 count as 0 and e^690. 0^0 is 1.
+KERN_INLINE double power_f64(double x, double y) {
+  if (y == 0.0) return 1.0;
+  if (x <= 0.0) return 0.0;
+  const double exponent = y * log_f64(x);
+  return exponent < -690.0 ? 0.0 : exp_f64(exponent > 690.0 ? 690.0 : exponent);
+}
+
 /// Sine and cosine in double, rounded to float: absolute error below 1e-10 for |x| < 2^31 radians (a billion positions
 /// at the fastest frequency), less exact but never undefined beyond.
 KERN_INLINE void sincos_f64(double x, float* sine, float* cosine) {

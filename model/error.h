@@ -9,6 +9,7 @@ namespace kern {
 /// What the process says to its shell. The numbers are documented in the README and never change meaning.
 enum class ExitCode : int {
   ok = 0,            // the model ended its answer, or the tokens asked for were given
+  different = 1,     // kern replay: the output is another
   usage = 2,         // the command line makes no sense
   model = 3,         // the model file is missing, damaged or unsupported
   context_full = 4,  // the prompt does not fit the context

@@ -89,6 +89,8 @@ public:
     number("attention.head_count", 2);
     number("attention.head_count_kv", 1);
     writer_.add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    for (const auto& [key, value] : model_.sampling) writer_.add(key, value);
+    if (!model_.sampling_sequence.empty()) writer_.add("general.sampling.sequence", model_.sampling_sequence);
     tokenizer();
     return writer_;
   }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/gguf_writer.h"
@@ -49,7 +50,9 @@ struct ChainModel {
   int layers = 1;
   Format format = Format::f32; // of the matrices: f32, q8_0 or q4_0
   float sharpness = 1.0f;      // multiplies all logits; near 0 every token is about as likely as any other
-  bool noise = false;          // attention and feed-forward are pseudo-random instead of zero: no chain any more
+  std::vector<std::pair<std::string, float>> sampling; // keys of numbers
+  std::string sampling_sequence;                       // general.sampling.sequence; empty: none
+  bool noise = false; // attention and feed-forward are pseudo-random instead of zero: no chain any more
 };
 
 /// What follows the last piece of an answer.

@@ -29,7 +29,8 @@ jinja::Dict probe_variables(const std::vector<ChatMessage>& messages, bool promp
 
 } // namespace
 
-ChatTemplate::ChatTemplate(std::string_view source, std::string name, ExitCode code) : name_(std::move(name)) {
+ChatTemplate::ChatTemplate(std::string_view source, std::string name, ExitCode code)
+    : name_(std::move(name)), source_(source) {
   try {
     template_ = std::make_shared<const jinja::Template>(source);
   } catch (const jinja::TemplateError& error) {

@@ -36,9 +36,12 @@ public:
   jinja::Text render(const jinja::Dict& variables, const jinja::DateTime& now) const;
 
   const std::string& name() const { return name_; }
+  /// As it was given.
+  const std::string& source() const { return source_; }
 
 private:
   std::string name_;
+  std::string source_;
   std::shared_ptr<const jinja::Template> template_;
 };
 

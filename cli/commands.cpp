@@ -1,0 +1,24 @@
+#include "cli/commands.h"
+
+namespace kern {
+
+namespace {
+
+constexpr CommandEntry commands[] = {
+    {"run", "answer one prompt, from the arguments, a file or standard input", run_command},
+    {"chat", "a conversation, turn by turn", chat_command},
+    {"list", "models that -m finds by name", list_command},
+    {"replay", "run a report of --json again and compare", replay_command},
+    {"bench", "how fast a model runs, and how near to the machine's limits", bench_command},
+    {"info", "what a model file holds, and what running it takes", info_command},
+    {"template", "what a chat template makes of a conversation", template_command},
+    {"tokenize", "text to token ids and back", tokenize_command},
+    {"completions", "completion of commands and flags for bash, zsh or fish", completions_command},
+    {"man", "the manual page", man_command},
+};
+
+} // namespace
+
+std::span<const CommandEntry> all_commands() { return commands; }
+
+} // namespace kern
