@@ -68,6 +68,8 @@ public:
   const Dialogue& dialogue() const { return dialogue_; }
   void load(std::vector<SessionMessage> messages);
   const GenerationFlags& generation() const { return options_.generation; }
+  /// What is made of them and of the model's own settings.
+  const SamplerOptions& sampling() const { return sampler_->options(); }
   const Session& session() const { return session_; }
   const SessionFile* file() const { return file_.get(); }
   const std::optional<TurnRecord>& last_turn() const { return last_; }

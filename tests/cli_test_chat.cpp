@@ -177,11 +177,12 @@ TEST_CASE("/set shows and changes the flags; a wrong one changes nothing") {
              "/set --help x\n/set top_k 7\n/set stop \"y \"\n/set seed 5\n/set\nthree\n");
   CHECK(result.code == 0);
   CHECK(result.out == "x \nx y \nx \n");
-  CHECK(contains(result.err, "--temp 0.8\n--top-k 40\n"));
-  CHECK(contains(result.err, "--temp 0.8\n--top-k 7\n"));
+  CHECK(contains(result.err, "--temp 0.8\n"));
+  CHECK(contains(result.err, "--top-k 40\n"));
+  CHECK(contains(result.err, "--top-k 7\n"));
   CHECK(contains(result.err, "--seed 5\n"));
   CHECK(contains(result.err, "--stop \"y \"\n"));
-  CHECK(std::ranges::count(result.err, '\n') == 3 + 11 + 12 + 5);
+  for (const char* refused : {"99999999", "--nonsense", "--json", "--help"}) CHECK(contains(result.err, refused));
   CHECK(contains(result.err, "kern: /set: "));
 }
 
