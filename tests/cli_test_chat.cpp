@@ -322,7 +322,7 @@ TEST_CASE("--overflow drops whole exchanges and says so") {
   std::string input;
   for (int i = 0; i < 8; ++i) input += "message\n";
   const auto refused = f.chat(input + "/stats\n", {"-c", "150"});
-  CHECK(refused.code == 0);
+  CHECK(refused.code == 4);
   CHECK(contains(refused.err, "but the context holds 150"));
   for (const char* how : {"oldest-turns", "middle"}) {
     CAPTURE(how);
