@@ -86,14 +86,18 @@ public:
       if (line.kind == ChatLine::Kind::interrupted) stop_editing();
       else if (line.text.find_first_not_of(" \t\n") != std::string::npos) take(read_turn(line.text));
     }
+    if (const ExitCode stored = chat_.store(); stored != ExitCode::ok) return stored;
     // Who sat at the terminal saw how every turn ended.
-    return stdin_is_terminal() && !ended_by_signal_ ? ExitCode::ok : code_;
+    return input_is_terminal_ && !ended_by_signal_ ? ExitCode::ok : code_;
   }
 
 private:
   void take(const Turn& turn) {
     try {
-      code_ = turn.is_command ? commands_.run(turn.text) : commands_.send(turn.text);
+      const std::size_t answers = chat_.answers();
+      const ExitCode code = turn.is_command ? commands_.run(turn.text) : commands_.send(turn.text);
+      // A command that only looks or leaves says nothing about the last answer.
+      if (code != ExitCode::ok || chat_.answers() != answers) code_ = code;
     } catch (const Error& error) {
       // Everything else is no matter of this turn.
       const bool of_turn = error.code() == ExitCode::usage || error.code() == ExitCode::context_full ||
@@ -109,7 +113,7 @@ private:
   /// Ctrl-C ends what is going on, and kern too where nobody sits at a terminal; other signals end kern.
   void end_or_go_on() {
     const ExitCode code = interruption_code();
-    if (stdin_is_terminal()) forget_interrupt();
+    if (input_is_terminal_) forget_interrupt();
     if (!interrupted()) return;
     code_ = code == ExitCode::interrupted ? interruption_code() : code;
     ends_ = ended_by_signal_ = true;
@@ -130,6 +134,7 @@ private:
   ChatInput& input_;
   ChatCommands commands_;
   bool quiet_;
+  bool input_is_terminal_ = stdin_is_terminal();
   bool ends_ = false;
   bool ended_by_signal_ = false;
   ExitCode code_ = ExitCode::ok;

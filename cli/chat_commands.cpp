@@ -177,7 +177,7 @@ ExitCode ChatCommands::system(const std::string& argument) {
 
 ExitCode ChatCommands::set(const std::string& argument) {
   if (argument.empty()) {
-    write_notice(generation_text(chat_.generation()));
+    write_notice(generation_text(chat_.generation(), chat_.sampling()));
     return ExitCode::ok;
   }
   const std::size_t end = std::min(argument.find_first_of(" \t\n="), argument.size());

@@ -77,6 +77,7 @@ bool ChatTurns::answer(std::uint32_t draw) {
     dialogue_.add("assistant", text, std::string(end_reason_name(record.result.reason)));
   }
   last_ = std::move(record);
+  ++answers_;
   return answered;
 }
 
@@ -181,7 +182,8 @@ ExitCode ChatTurns::store() {
     if (stale_) file_->rewrite(messages);
     else if (stored_ < messages.size()) file_->append(messages.subspan(stored_));
   } catch (const Error& error) {
-    write_notice(fmt::format("kern: {}; the chat goes on, and kern tries again after the next turn\n", error.what()));
+    write_notice(fmt::format("kern: {}; the chat goes on, and kern tries again with the next turn and at the end\n",
+                             error.what()));
     return error.code();
   }
   stored_ = messages.size();

@@ -68,9 +68,13 @@ public:
   const Dialogue& dialogue() const { return dialogue_; }
   void load(std::vector<SessionMessage> messages);
   const GenerationFlags& generation() const { return options_.generation; }
+  /// What is made of them and of the model's own settings.
+  const SamplerOptions& sampling() const { return sampler_->options(); }
   const Session& session() const { return session_; }
   const SessionFile* file() const { return file_.get(); }
   const std::optional<TurnRecord>& last_turn() const { return last_; }
+  /// How many answers were given or begun.
+  std::size_t answers() const { return answers_; }
 
 private:
   struct Fitted {
@@ -93,6 +97,7 @@ private:
   Dialogue dialogue_;
   std::optional<Sampler> sampler_;
   std::optional<TurnRecord> last_;
+  std::size_t answers_ = 0;
   std::uint32_t draw_ = 0; // of the last exchange
   std::unique_ptr<SessionFile> file_;
   std::size_t stored_ = 0; // messages in the file

@@ -4,18 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "cli/sampler_flags.h"
 #include "cli/terminal.h"
 #include "model/error.h"
 
 namespace kern {
 
-std::string generation_text(const GenerationFlags& flags) {
-  const SamplerOptions& s = flags.sampler;
-  std::string out =
-      fmt::format("-n {}\n--seed {}\n--temp {}\n--top-k {}\n--top-p {}\n--min-p {}\n--typical {}\n", flags.max_tokens,
-                  flags.seed.value_or(0), s.temperature, s.top_k, s.top_p, s.min_p, s.typical_p);
-  out += fmt::format("--repeat-penalty {}\n--repeat-last-n {}\n--presence-penalty {}\n--frequency-penalty {}\n",
-                     s.repeat_penalty, s.repeat_last_n, s.presence_penalty, s.frequency_penalty);
+std::string generation_text(const GenerationFlags& flags, const SamplerOptions& sampling) {
+  std::string out = fmt::format("-n {}\n--seed {}\n", flags.max_tokens, sampling.seed) + sampler_text(sampling);
   if (flags.max_time) out += fmt::format("--max-time {}\n", *flags.max_time);
   for (const std::string& stop : flags.stops) out += fmt::format("--stop \"{}\"\n", escape_line(stop));
   for (const std::string& bias : flags.logit_bias) out += fmt::format("--logit-bias {}\n", escape_line(bias));

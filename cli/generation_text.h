@@ -7,8 +7,8 @@
 
 namespace kern {
 
-/// A line a flag, as /set takes it.
-std::string generation_text(const GenerationFlags& flags);
+/// A line a flag, as /set takes it. `sampling`: what is made of the flags and of the model's own settings.
+std::string generation_text(const GenerationFlags& flags, const SamplerOptions& sampling);
 
 /// The flags with one changed. `name` with or without dashes, as in "temp" or "--top-k". Throws Error(usage).
 GenerationFlags with_flag(const GenerationFlags& flags, const std::string& name, const std::string& value);

@@ -74,9 +74,9 @@ ChatLine LineEditor::interrupted_line() {
 ChatLine LineEditor::read(const std::string& initial) {
   mode_.edit();
   editor_.begin(initial);
-  draw();
-  for (;;) {
+  for (bool changed = true;;) {
     while (const auto key = keys_.next()) {
+      changed = true;
       switch (editor_.handle(*key)) {
       case EditEvent::none: break;
       case EditEvent::submitted:
@@ -98,13 +98,14 @@ ChatLine LineEditor::read(const std::string& initial) {
         break;
       }
     }
-    draw();
+    if (changed) draw();
     if (!wait_for_keys()) {
       std::raise(SIGHUP); // comes anyway where this is the terminal's own session
       return {interrupted() ? ChatLine::Kind::interrupted : ChatLine::Kind::end, {}};
     }
     if (interrupted()) return interrupted_line();
-    if (terminal_changed()) mode_.edit();
+    changed = terminal_changed();
+    if (changed) mode_.edit();
   }
 }
 

@@ -265,6 +265,15 @@ Sampling choose_sampling(const GenerationFlags& flags, const Metadata& metadata,
   return sampling;
 }
 
+std::string sampler_text(const SamplerOptions& options) {
+  std::string text = fmt::format("--samplers {}\n", step_names(options.steps));
+  for (const Setting& setting : settings) {
+    if (setting.real) text += fmt::format("--{} {}\n", setting.flag, options.*setting.real);
+    if (setting.integer) text += fmt::format("--{} {}\n", setting.flag, options.*setting.integer);
+  }
+  return text;
+}
+
 std::vector<std::string> idle_flags(const GenerationFlags& flags, const SamplerOptions& options) {
   std::vector<std::string> lines;
   for (const std::string& flag : flags.given) {

@@ -32,6 +32,9 @@ struct Sampling {
 Sampling choose_sampling(const GenerationFlags& flags, const Metadata& metadata, const Tokenizer& tokenizer,
                          std::span<const Token> end_tokens);
 
+/// The settings as flags, a line each.
+std::string sampler_text(const SamplerOptions& options);
+
 /// A line for every flag given that changes nothing because of others: it belongs to a step that --samplers leaves out
 /// or mirostat replaces.
 std::vector<std::string> idle_flags(const GenerationFlags& flags, const SamplerOptions& options);

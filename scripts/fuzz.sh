@@ -10,6 +10,7 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-quarantine_size_mb=16:malloc_context_size=4
 for target in editor gguf options session template tokenizer vocabulary; do
   # The shorter, the more of them: as long as what there is to find needs.
   case $target in
+    editor) longest=128 ;;
     gguf) longest=4096 ;;
     template | vocabulary) longest=2048 ;;
     *) longest=512 ;;

@@ -93,6 +93,9 @@ TEST_CASE("a chat at a terminal: prompt, answer, status, Ctrl-D") {
   Person person(f);
   CHECK(person.sees_prompt());
   CHECK(contains(person.screen().text(), "/help lists commands"));
+  const std::size_t before = person.process().so_far().out.size();
+  CHECK(person.process().still_runs_after(700ms));
+  CHECK(person.process().so_far().out.size() == before); // nothing is drawn while nothing happens
   person.type("hello" + enter);
   CHECK(person.sees("[2 tokens, "));
   CHECK(person.sees_prompt());

@@ -135,6 +135,8 @@ void TerminalScreen::resize(int columns) {
                          before[i].begin() + static_cast<std::ptrdiff_t>(end));
     }
   }
+  // A cursor behind the last cell of a row that was broken there stands on a row of its own.
+  if (rows_.size() <= static_cast<std::size_t>(row)) rows_.resize(static_cast<std::size_t>(row) + 1);
   row_ = row;
   column_ = column;
   columns_ = columns;

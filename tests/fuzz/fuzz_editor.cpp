@@ -67,6 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       terminal.write(screen.finish());
       editor.begin("");
     }
+    if (i % 4 != 0 && i + 1 != size) continue; // laying out takes most of the time
     check(editor, columns);
     terminal.write(screen.draw(kern::lay_out(editor.view(), columns), columns, 5));
   }
