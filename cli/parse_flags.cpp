@@ -1,5 +1,6 @@
 // From arguments and the environment to options.
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -50,6 +51,12 @@ std::string spell_out(const CLI::App& app, const std::string& argument) {
   throw Error(ExitCode::usage, fmt::format("{}; `{} --help` lists the options", message, app.get_name()));
 }
 
+/// "- item" is a text, and so is "-".
+bool looks_like_flag(const std::string& argument) {
+  const char second = argument.size() > 1 ? argument[1] : ' ';
+  return argument.starts_with('-') && (second == '-' || std::isalnum(static_cast<unsigned char>(second)));
+}
+
 std::vector<std::string> long_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options())
@@ -94,7 +101,7 @@ std::vector<std::string> translate(const CLI::App& app, std::vector<std::string>
     } else if ((argument == "--help" || argument == "-h") && has(app, argument)) {
       help = arguments.empty() || arguments.back().starts_with('-') ? std::string() : take();
       return {};
-    } else if (!argument.starts_with('-') || argument.size() == 1) {
+    } else if (!looks_like_flag(argument)) {
       out.push_back(std::move(argument));
     } else if (has(app, argument.substr(0, argument.find('='))) ||
                !translate_foreign_flag(app, argument, arguments, out)) {

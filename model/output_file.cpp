@@ -13,8 +13,24 @@
 
 namespace kern {
 
+namespace {
+
+/// The file itself where the path is a link to one: a rename would replace the link.
+std::filesystem::path follow_links(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(path, error);
+  return error ? path : target;
+}
+
+} // namespace
+
 OutputFile::OutputFile(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(path_.string() + ".partial-XXXXXX") {
+    : path_(follow_links(path)), temporary_(path_.string() + ".partial-XXXXXX") {
+  std::error_code error;
+  if (std::filesystem::exists(path_, error) && !std::filesystem::is_regular_file(path_, error))
+    throw Error(ExitCode::output,
+                fmt::format("{}: found a {}, expected a file or a new name; name another", path_.string(),
+                            std::filesystem::is_directory(path_, error) ? "folder" : "device or pipe"));
   file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
   if (file_ < 0) fail("cannot be created");
   // mkostemp gives 0600; a file people share follows their umask.

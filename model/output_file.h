@@ -11,7 +11,8 @@ namespace kern {
 /// Written beside its name, flushed to the disk, then renamed. Without commit() nothing is left behind.
 class OutputFile {
 public:
-  /// Throws Error(output) where the folder can't be written.
+  /// Throws Error(output) where the folder can't be written, or the name is that of something other than a file. A
+  /// link stays one: what it points to is replaced.
   explicit OutputFile(std::filesystem::path path);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;

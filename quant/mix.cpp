@@ -110,8 +110,8 @@ Format of_eight_experts(const Mix& mix, TensorRole role, Format format) {
   if (role == attention_v || role == attention_k) return Format::q8_0;
   const bool small = mix.format == Format::q2_k || mix.format == Format::q3_k || mix.format == Format::q4_k ||
                      mix.format == Format::iq4_nl || mix.format == Format::iq4_xs;
-  if (role == attention_output && small && mix.name != "Q3_K_L" && mix.name != "Q2_K_S") return Format::q5_k;
-  return format;
+  if (role != attention_output) return format;
+  return small && mix.name != "Q3_K_L" && mix.name != "Q2_K_S" ? Format::q5_k : mix.format;
 }
 
 } // namespace

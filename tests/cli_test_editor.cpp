@@ -93,6 +93,7 @@ TEST_CASE("a chat at a terminal: prompt, answer, status, Ctrl-D") {
   Person person(f);
   CHECK(person.sees_prompt());
   CHECK(contains(person.screen().text(), "/help lists commands"));
+  CHECK(person.process().still_runs_after(300ms)); // what comes behind the prompt
   const std::size_t before = person.process().so_far().out.size();
   CHECK(person.process().still_runs_after(700ms));
   CHECK(person.process().so_far().out.size() == before); // nothing is drawn while nothing happens

@@ -72,8 +72,8 @@ TEST_CASE("kern quantize follows what is said of single tensors") {
     words.insert(words.end(), more.begin(), more.end());
     REQUIRE(test::kern(words).code == 0);
     std::map<std::string, std::string> found;
-    for (const TensorInfo& tensor : Gguf::open(models.path("o.gguf")).tensors())
-      found[tensor.name] = find_format(tensor.format)->name;
+    const Gguf gguf = Gguf::open(models.path("o.gguf"));
+    for (const TensorInfo& tensor : gguf.tensors()) found[tensor.name] = find_format(tensor.format)->name;
     return found;
   };
   auto found = formats({"--tensor-type", "ffn_(up|gate)=Q3_K", "--tensor-type", "blk\\.1\\.=Q8_0"});
@@ -105,7 +105,8 @@ TEST_CASE("kern quantize refuses in one line") {
   refused({models.path("nothing.gguf"), "Q4_0"}, 3, "nothing.gguf");
   refused({source, source, "Q4_0"}, 8, "is the file that is read");
   refused({source, models.path("no/folder/o.gguf"), "Q4_0"}, 8, "no/folder");
-  refused({source, "/dev/full", "Q4_0"}, 8, "/dev");
+  refused({source, "/dev/null", "Q4_0"}, 8, "found a device or pipe");
+  refused({source, models.path("."), "Q4_0"}, 8, "found a folder");
   refused({source, "Q4_0", "--tensor-type", "ffn(=Q4_0"}, 2, "is not a regular expression");
   refused({source, "Q4_0", "--tensor-type", "ffn"}, 2, "expected REGEX=TYPE");
   refused({source, "Q4_0", "--output-tensor-type", "IQ1_S"}, 2, "not a format kern can write");

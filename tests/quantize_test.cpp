@@ -105,7 +105,8 @@ std::vector<std::byte> recoded(const Gguf& gguf, Format format, std::span<const 
 
 TEST_CASE("mixes give every tensor the format llama.cpp gives it") {
   int compared = 0;
-  for (const auto& [name, model] : read_json("quantize/mixes.json").items()) {
+  const nlohmann::json models = read_json("quantize/mixes.json");
+  for (const auto& [name, model] : models.items()) {
     CAPTURE(name);
     const auto bytes = fixture_model(model);
     const Gguf gguf = Gguf::parse(bytes, "fixture");
