@@ -34,12 +34,12 @@ DryPenalty::DryPenalty(const SamplerOptions& options, std::size_t vocab_size)
 int DryPenalty::find_limit(std::span<const std::int32_t> recent) const {
   const auto first_token = [](const std::vector<std::int32_t>& sequence) { return sequence.front(); };
   for (std::size_t at = recent.size(); at-- > 0;) {
-    const auto here = std::ranges::equal_range(breakers_, recent[at], {}, first_token);
     std::size_t longest = 0;
-    for (const auto& sequence : here)
-      if (sequence.size() > longest && sequence.size() <= recent.size() - at &&
-          std::ranges::equal(sequence, recent.subspan(at, sequence.size())))
-        longest = sequence.size();
+    for (auto sequence = std::ranges::lower_bound(breakers_, recent[at], {}, first_token);
+         sequence != breakers_.end() && sequence->front() == recent[at]; ++sequence)
+      if (sequence->size() > longest && sequence->size() <= recent.size() - at &&
+          std::ranges::equal(*sequence, recent.subspan(at, sequence->size())))
+        longest = sequence->size();
     if (longest > 0) return static_cast<int>(recent.size() - at - longest);
   }
   return static_cast<int>(recent.size());
