@@ -1,5 +1,7 @@
 #include "cli/commands.h"
 
+#include <CLI/CLI.hpp>
+
 namespace kern {
 
 namespace {
@@ -19,6 +21,10 @@ constexpr CommandEntry commands[] = {
 };
 
 } // namespace
+
+std::shared_ptr<CLI::App> make_app(const std::string& name, const std::string& about) {
+  return std::make_shared<CLI::App>(about, name);
+}
 
 std::span<const CommandEntry> all_commands() { return commands; }
 

@@ -8,24 +8,27 @@
 #include <string>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
+#include "cli/command_line.h"
 
 namespace kern {
 
 struct Command {
   std::shared_ptr<void> flags; // the options write here
-  std::unique_ptr<CLI::App> app;
+  std::shared_ptr<CLI::App> app;
   std::function<int()> run; // once the options were parsed
 };
+
+/// A command's parser, without flags.
+std::shared_ptr<CLI::App> make_app(const std::string& name, const std::string& about);
 
 /// A command of one struct of flags. `name` as in "kern run".
 template <typename Flags>
 Command make_command(const std::string& name, const std::string& about, void (*declare)(CLI::App&, Flags&),
                      int (*run)(Flags&)) {
   auto flags = std::make_shared<Flags>();
-  auto app = std::make_unique<CLI::App>(about, name);
+  auto app = make_app(name, about);
   declare(*app, *flags);
-  return {flags, std::move(app), [flags, run] { return run(*flags); }};
+  return {flags, app, [flags, run] { return run(*flags); }};
 }
 
 Command run_command();

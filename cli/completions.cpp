@@ -1,6 +1,7 @@
 // kern completions: what shells complete, made of the flags themselves.
 #include <algorithm>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

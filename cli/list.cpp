@@ -1,6 +1,7 @@
 // kern list: the models that -m finds by name.
 #include <algorithm>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

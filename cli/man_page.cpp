@@ -1,4 +1,5 @@
 // kern man: the manual page, made of the flags themselves.
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "cli/commands.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "cli/sampler_flags.h"
@@ -20,6 +21,9 @@ const std::map<std::string, ThinkMode> think_modes = {
     {"show", ThinkMode::show}, {"hide", ThinkMode::hide}, {"off", ThinkMode::off}};
 
 } // namespace
+
+OptionTopic::OptionTopic(CLI::App& app, std::string name)
+    : app_(app), name_(std::move(name)), before_(app.get_options().size()) {}
 
 OptionTopic::~OptionTopic() {
   const std::vector<CLI::Option*> options = app_.get_options();

@@ -7,8 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "cli/command_line.h"
 #include "engine/sampler.h"
 #include "quant/format_id.h"
 
@@ -83,7 +82,7 @@ struct GenerationFlags {
 /// Puts the options that are added while it lives, and have no topic yet, under one topic of the help.
 class OptionTopic {
 public:
-  OptionTopic(CLI::App& app, std::string name) : app_(app), name_(std::move(name)), before_(app.get_options().size()) {}
+  OptionTopic(CLI::App& app, std::string name);
   ~OptionTopic();
   OptionTopic(const OptionTopic&) = delete;
   OptionTopic& operator=(const OptionTopic&) = delete;

@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "cli/foreign_flags.h"

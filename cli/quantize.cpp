@@ -5,6 +5,7 @@
 #include <map>
 #include <regex>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "cli/commands.h"
@@ -119,7 +120,7 @@ double write_model(const Gguf& gguf, const QuantizePlan& plan, const Importance*
                    const QuantizeFlags& flags) {
   const auto begin = Clock::now();
   ThreadPool pool(flags.threads ? flags.threads : available_threads());
-  Recoder recoder(pool, choose_cpu_kernels());
+  Recoder recoder(pool, choose_cpu_kernels(), gguf.name());
   GgufWriter writer;
   copy_metadata(gguf, plan, importance, writer);
   ProgressBar bar("quantize", "MB", !flags.quiet);
@@ -165,6 +166,9 @@ int quantize_model(QuantizeFlags& flags) {
   }
   if (same_file(paths.in, paths.out))
     throw Error(ExitCode::output, fmt::format("{} is the file that is read; name another for the result", paths.out));
+  if (plan.without_importance > 0 && !flags.quiet)
+    write_notice(fmt::format("kern: warning: {}: found no entry for {} of {} matrices, which are quantized without\n",
+                             flags.importance, plan.without_importance, plan.quantized));
   const double seconds = write_model(gguf, plan, importance ? &*importance : nullptr, paths, flags);
   if (!flags.quiet)
     write_notice(fmt::format("{}: {}, {:.2f} bits a weight (from {}, {:.2f}), in {:.1f} s\n", paths.out,

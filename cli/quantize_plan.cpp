@@ -97,7 +97,10 @@ QuantizePlan plan_quantization(const Gguf& gguf, const QuantizeOptions& options,
       planned.format = fall_back(wanted, tensor.columns());
       if (planned.format != wanted) planned.wanted = wanted;
       check_source(gguf, tensor, planned.format, options.allow_requantize);
-      if (importance) importance->find(tensor);
+      if (planned.format != tensor.format && !find_format(planned.format)->is_float) {
+        ++plan.quantized;
+        if (importance && importance->find(tensor).empty()) ++plan.without_importance;
+      }
     }
     plan.bytes_before += tensor.bytes.size();
     plan.bytes_after += bytes_in(tensor, planned.format);

@@ -1,6 +1,7 @@
 // kern replay: runs what a report says again, and compares.
 #include <algorithm>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "cli/commands.h"

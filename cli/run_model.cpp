@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "cli/model_file.h"
@@ -38,7 +39,6 @@ void describe_model(const LoadedModel& loaded, const Model& model, const Session
   report.architecture = loaded.spec.architecture;
   report.format = main_format(loaded.gguf);
   report.model_bytes = loaded.gguf.file_bytes();
-  report.model_fingerprint = fingerprint(loaded.gguf);
   report.device = loaded.backend->description();
   report.context = options.context;
   report.key_format = cache_type_name(options.key_format);
@@ -111,6 +111,8 @@ RunReport run_model(const RunFlags& flags, const RunInput& input, std::optional<
   RunReport report;
   report.load_seconds = seconds_since(input.begin);
   describe_model(loaded, model, options, report);
+  // Only reports show it: it reads both ends of every tensor, which a cold disk would have to fetch before the answer.
+  if (flags.generation.json || flags.generation.jsonl) report.model_fingerprint = fingerprint(loaded.gguf);
   report.sampling = sampling;
   report.prompt = input.prompt;
   report.flags = answer_flags(*flags.app);

@@ -1,6 +1,7 @@
 // kern tokenize: text to ids and back.
 #include <charconv>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>

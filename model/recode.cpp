@@ -28,8 +28,8 @@ std::uint64_t bytes_in(const TensorInfo& tensor, Format format) {
   return tensor.rows() * row_bytes(format, tensor.columns());
 }
 
-Recoder::Recoder(ThreadPool& pool, const CpuKernels& kernels)
-    : pool_(pool), kernels_(kernels), rows_(static_cast<std::size_t>(pool.size())) {}
+Recoder::Recoder(ThreadPool& pool, const CpuKernels& kernels, std::string source)
+    : pool_(pool), kernels_(kernels), source_(std::move(source)), rows_(static_cast<std::size_t>(pool.size())) {}
 
 void Recoder::recode(const TensorInfo& tensor, Format format, std::span<const float> importance, const Sink& sink) {
   if (tensor.format == format) return sink(tensor.bytes);
@@ -42,10 +42,12 @@ void Recoder::recode(const TensorInfo& tensor, Format format, std::span<const fl
     slab_.resize(static_cast<std::size_t>(count) * out_row);
     const std::int64_t bad = encode_rows(tensor, format, importance, begin, count);
     if (bad >= 0)
-      throw Error(ExitCode::model,
-                  fmt::format("tensor {}, row {}: found a NaN or an infinite value, expected finite weights; the model "
-                              "was damaged before it came here",
-                              tensor.name, bad));
+      throw Error(
+          ExitCode::model,
+          fmt::format(
+              "{}: tensor {}, row {}: found a NaN or an infinite value, expected finite weights; the file is damaged, "
+              "fetch or convert it again",
+              source_, tensor.name, bad));
     sink(slab_);
   }
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kernels/cpu/kernels.h"
@@ -16,12 +17,12 @@ class Recoder {
 public:
   using Sink = std::function<void(std::span<const std::byte>)>;
 
-  /// Both must outlive it.
-  Recoder(ThreadPool& pool, const CpuKernels& kernels);
+  /// Both must outlive it. `source` names the file in messages.
+  Recoder(ThreadPool& pool, const CpuKernels& kernels, std::string source);
 
   /// Hands all bytes of `tensor` in `format`, in order, to `sink`; those it has already as they are. The number of
-  /// threads changes none. importance [columns] or [matrices, columns], or empty. Throws Error(model) naming the tensor
-  /// and the row where a value isn't a number that `format` could hold, and whatever `sink` throws.
+  /// threads changes none. importance [columns] or [matrices, columns], or empty. Throws Error(model) naming file,
+  /// tensor and row where a value isn't a number that `format` could hold, and whatever `sink` throws.
   void recode(const TensorInfo& tensor, Format format, std::span<const float> importance, const Sink& sink);
 
 private:
@@ -31,6 +32,7 @@ private:
 
   ThreadPool& pool_;
   const CpuKernels& kernels_;
+  std::string source_;
   std::vector<std::byte> slab_;
   std::vector<std::vector<float>> rows_; // of each thread
 };

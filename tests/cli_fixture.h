@@ -1,17 +1,15 @@
 // Running kern on tiny models.
 #pragma once
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "tests/chain_model.h"
 #include "tests/process.h"
+#include "tests/temporary_folder.h"
 
 namespace kern::test {
 
@@ -30,55 +28,30 @@ inline constexpr bool sanitized = false;
 inline constexpr bool sanitized = false;
 #endif
 
-inline ProcessResult kern(const Words& arguments, const ProcessOptions& options = {}) {
-  return run_process(KERN_EXECUTABLE, arguments, options);
-}
+ProcessResult kern(const Words& arguments, const ProcessOptions& options = {});
 
-/// A folder with models in it, and kern told to use one of them.
+/// A folder with models in it.
 class Models {
 public:
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
-  std::string add(const ChainModel& model, const std::string& name = "model.gguf") const {
-    write_chain_model(model, folder_ / name);
-    return path(name);
-  }
-  std::string add_bytes(std::string_view bytes, const std::string& name) const {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
-    return path(name);
-  }
+  std::string path(const std::string& name) const;
+  /// Both return the file's path.
+  std::string add(const ChainModel& model, const std::string& name = "model.gguf") const;
+  std::string add_bytes(std::string_view bytes, const std::string& name) const;
 
 private:
   TemporaryFolder folder_;
 };
 
 /// `kern run -m MODEL ...` without timings.
-inline ProcessResult answer(const std::string& model, Words arguments, const ProcessOptions& options = {}) {
-  Words all{"run", "-q", "-m", model};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  return kern(all, options);
-}
+ProcessResult answer(const std::string& model, Words arguments, const ProcessOptions& options = {});
 
 /// The report of `kern run --json`.
-inline nlohmann::json answer_json(const std::string& model, Words arguments, const ProcessOptions& options = {}) {
-  arguments.push_back("--json");
-  return nlohmann::json::parse(answer(model, std::move(arguments), options).out);
-}
+nlohmann::json answer_json(const std::string& model, Words arguments, const ProcessOptions& options = {});
 
 /// Goes on until somebody stops it.
-inline ChainModel endless(const Words& pieces = {"round ", "and "}) {
-  ChainModel model = answer_model(pieces, Spelling::byte_level, AnswerEnd::again);
-  model.context_length = 1 << 20;
-  return model;
-}
+ChainModel endless(const Words& pieces = {"round ", "and "});
+Words run_endless(const std::string& model, const Words& extra = {});
 
-inline Words run_endless(const std::string& model, const Words& extra = {}) {
-  Words arguments{"run", "-m", model, "-c", "400000"};
-  arguments.insert(arguments.end(), extra.begin(), extra.end());
-  arguments.push_back("hi");
-  return arguments;
-}
-
-inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part);
 
 } // namespace kern::test

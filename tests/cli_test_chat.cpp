@@ -1,5 +1,6 @@
 // kern chat where standard input is no terminal: each line is a turn.
 #include <csignal>
+#include <fstream>
 
 #include <doctest/doctest.h>
 

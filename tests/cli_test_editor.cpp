@@ -1,11 +1,12 @@
 // kern chat at a terminal: what somebody who sits there types and sees.
 #include <csignal>
+#include <fstream>
+
+#include <doctest/doctest.h>
 
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
-
-#include <doctest/doctest.h>
 
 #include "tests/cli_fixture.h"
 #include "tests/terminal_screen.h"

@@ -1,5 +1,6 @@
 // How kern ends: exit codes and the lines that go with them.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli_fixture.h"
 

@@ -1,5 +1,7 @@
 // Flags: slips of the finger, the environment, other tools' spellings, help, completions, the manual page.
+#include <CLI/CLI.hpp>
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdlib>
 #include <sstream>

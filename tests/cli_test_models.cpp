@@ -1,5 +1,6 @@
 // Models found by name in the places where tools keep them.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
 

@@ -87,6 +87,24 @@ TEST_CASE("kern quantize follows what is said of single tensors") {
   CHECK(formats({"--pure"})["output.weight"] == "Q4_K");
 }
 
+TEST_CASE("kern quantize says which matrices an importance matrix leaves out") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf");
+  // One entry, of a matrix that this model doesn't have: i32 entries, name, chunks, values.
+  std::string dat;
+  const auto put = [&](const auto& value) { dat.append(reinterpret_cast<const char*>(&value), sizeof value); };
+  put(std::int32_t{1});
+  put(std::int32_t{5});
+  dat += "other";
+  put(std::int32_t{1});
+  put(std::int32_t{1});
+  put(1.0f);
+  const std::string importance = models.add_bytes(dat, "i.dat");
+  const auto result = test::kern({"quantize", "--imatrix", importance, source, models.path("o.gguf"), "Q4_K_M"});
+  CHECK(result.code == 0);
+  CHECK(result.err.find("i.dat: found no entry for 16 of 16 matrices") != std::string::npos);
+}
+
 TEST_CASE("kern quantize refuses in one line") {
   const Models models;
   const std::string source = add_random(models, "model-F32.gguf");

@@ -1,5 +1,6 @@
 // --jsonl, --extract, and reports that are run again.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <sstream>

@@ -1,5 +1,6 @@
 // kern run: what it answers, and what stands where.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli_fixture.h"
 
@@ -194,10 +195,13 @@ TEST_CASE("a random seed is reported, and gives the same answer again") {
   ChainModel random = answer_model({"a", "b"});
   random.sharpness = 0.05f;
   const std::string model = models.add(random);
-  const auto first = answer_json(model, {"-n", "30", "--top-k", "0", "--min-p", "0", "hi"});
+  ProcessOptions options;
+  options.environment = {{"KERN_SEED", ""}};
+  const auto first = answer_json(model, {"-n", "30", "--top-k", "0", "--min-p", "0", "hi"}, options);
   const std::string seed = std::to_string(first["seed"].get<std::uint64_t>());
   const auto again = answer_json(model, {"-n", "30", "--top-k", "0", "--min-p", "0", "hi", "--seed", seed});
   CHECK(again["tokens"] == first["tokens"]);
+  CHECK(answer_json(model, {"-n", "1", "hi"}, options)["seed"] != first["seed"]);
   // By -1, other tools ask for a random one.
   CHECK(answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"] !=
         answer_json(model, {"-n", "1", "-s", "-1", "hi"})["seed"]);

@@ -1,5 +1,6 @@
 // The flags of sampling.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <set>
@@ -134,8 +135,8 @@ TEST_CASE("--ignore-eos goes on where the model would end") {
 TEST_CASE("--top-logprobs says what the model itself thought of each token") {
   const Models models;
   const std::string model = models.add(flat({"x", "y"}));
-  const auto report =
-      answer_json(model, {"-n", "4", "--top-logprobs", "3", "--temp", "5", "--logit-bias", "0-9", "hi"});
+  const auto report = answer_json(
+      model, {"-n", "4", "--top-logprobs", "3", "--temp", "5", "--logit-bias", "0-9", "--ignore-eos", "hi"});
   REQUIRE(report["logprobs"].size() == 4);
   for (std::size_t i = 0; i < 4; ++i) {
     const auto& entry = report["logprobs"][i];
@@ -147,7 +148,7 @@ TEST_CASE("--top-logprobs says what the model itself thought of each token") {
   }
   // The chain's next token is the model's first choice, whatever the bias and the temperature say.
   CHECK(report["logprobs"][0]["top"][0]["text"] == "x");
-  CHECK(answer_json(model, {"-n", "2", "--top-logprobs", "0", "hi"})["logprobs"][1]["top"].empty());
+  CHECK(answer_json(model, {"-n", "2", "--top-logprobs", "0", "--ignore-eos", "hi"})["logprobs"][1]["top"].empty());
   CHECK_FALSE(answer_json(model, {"-n", "2", "hi"}).contains("logprobs"));
   const auto without = answer(model, {"--top-logprobs", "3", "hi"});
   CHECK(without.code == 2);

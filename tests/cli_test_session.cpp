@@ -1,7 +1,9 @@
 // Sessions: what is stored, and what is made of files that people and crashes changed.
 #include <csignal>
+#include <fstream>
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/session_file.h"
 #include "model/error.h"

@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli_fixture.h"
 

@@ -1,5 +1,6 @@
 // kern template, and chat templates of kern run.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli_fixture.h"
 

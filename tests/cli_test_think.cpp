@@ -1,5 +1,6 @@
 // Models that think before they answer.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdlib>
 

@@ -1,5 +1,6 @@
 // The model inside the executable: it is there, it is said, and what it says are sentences.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <cctype>
 

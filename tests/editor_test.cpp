@@ -1,4 +1,6 @@
 // The line editor without a terminal: keys in, text and screen out.
+#include <fstream>
+
 #include <doctest/doctest.h>
 
 #include "cli/editor/editor.h"

@@ -1,5 +1,6 @@
 // Encoders: as good as llama.cpp's on the same rows, the same bits on every instruction set, and sound on odd rows.
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <cstring>

@@ -1,23 +1,16 @@
 // Files of tests/data and what stands in them.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 namespace kern::test {
 
-inline std::filesystem::path data_path(const std::string& name) { return std::filesystem::path(KERN_TEST_DATA) / name; }
+std::filesystem::path data_path(const std::string& name);
 
-inline std::vector<char> read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+std::vector<char> read_file(const std::filesystem::path& path);
 
 /// What transformers and llama.cpp say of a model of tests/data/models.
 struct Reference {
@@ -28,10 +21,6 @@ struct Reference {
   double max_abs_logit = 0.0;
 };
 
-inline Reference read_reference(const std::string& name) {
-  const auto json = nlohmann::json::parse(std::ifstream(data_path("models/" + name + ".json")));
-  return {json.at("prompt_tokens"), json.at("logits"), json.at("llama_cpp_logits"), json.at("greedy_tokens"),
-          json.at("max_abs_logit")};
-}
+Reference read_reference(const std::string& name);
 
 } // namespace kern::test

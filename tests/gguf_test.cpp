@@ -1,9 +1,10 @@
 // GGUF: what the writer writes the reader reads, and whatever else a file may hold gets one clear line.
-#include <doctest/doctest.h>
-
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <random>
+
+#include <doctest/doctest.h>
 
 #include <unistd.h>
 

@@ -45,6 +45,7 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
   std::vector<std::string> out;
   for (char** entry = environ; *entry != nullptr; ++entry)
     if (!std::string_view(*entry).starts_with("KERN_")) out.emplace_back(*entry);
+  out.emplace_back("KERN_SEED=1"); // a test that passes once passes always
   for (const auto& addition : additions) {
     const std::string name = addition.first + "=";
     std::erase_if(out, [&](const std::string& entry) { return entry.starts_with(name); });

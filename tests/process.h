@@ -37,7 +37,7 @@ struct ProcessOptions {
   Output err = Output::pipe;
   /// Bytes of standard output after which the reader closes its end.
   std::optional<std::size_t> close_after;
-  /// Added to this process's environment, from which KERN_* is taken out.
+  /// Added to this process's environment, in which KERN_SEED=1 is the only KERN_*.
   std::vector<std::pair<std::string, std::string>> environment;
   /// It leads a session of its own, whose terminal is standard output: a hang-up reaches it as SIGHUP.
   bool leads_session = false;

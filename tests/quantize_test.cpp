@@ -1,10 +1,12 @@
 // Which tensor gets which format, tensors in other formats, importance matrices.
-#include <doctest/doctest.h>
-
 #include <cctype>
 #include <cmath>
+#include <fstream>
 #include <limits>
 #include <map>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/quantize_plan.h"
 #include "kernels/cpu/memory.h"
@@ -94,7 +96,7 @@ std::vector<std::byte> matrix_file(std::uint64_t columns, std::uint64_t rows, st
 
 std::vector<std::byte> recoded(const Gguf& gguf, Format format, std::span<const float> importance, int threads) {
   ThreadPool pool(threads);
-  Recoder recoder(pool, choose_cpu_kernels());
+  Recoder recoder(pool, choose_cpu_kernels(), gguf.name());
   std::vector<std::byte> out;
   recoder.recode(gguf.tensors()[0], format, importance,
                  [&](std::span<const std::byte> part) { out.insert(out.end(), part.begin(), part.end()); });
@@ -165,7 +167,8 @@ TEST_CASE("weights that aren't numbers are refused by tensor and row") {
     });
     const Gguf gguf = Gguf::parse(file, "damaged");
     for (const Format format : {Format::q4_k, Format::f16})
-      CHECK_THROWS_WITH_AS(recoded(gguf, format, {}, 3), doctest::Contains("blk.0.ffn_up.weight, row 17"), Error);
+      CHECK_THROWS_WITH_AS(recoded(gguf, format, {}, 3),
+                           doctest::Contains("damaged: tensor blk.0.ffn_up.weight, row 17"), Error);
   }
 }
 

@@ -1,5 +1,8 @@
 // The tokenizers inside the model fixtures: files written by llama.cpp's converter, ids by the original tokenizers.
+#include <fstream>
+
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "model/gguf.h"
 #include "tests/chat_fixture.h"

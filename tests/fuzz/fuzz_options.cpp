@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <CLI/CLI.hpp>
+
 #include "cli/options.h"
 #include "cli/sampler_flags.h"
 #include "model/error.h"
