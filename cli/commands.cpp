@@ -6,7 +6,7 @@ namespace kern {
 
 namespace {
 
-constexpr CommandEntry commands[] = {
+constexpr CommandEntry command_table[] = {
     {"run", "answer one prompt, from the arguments, a file or standard input", run_command},
     {"chat", "a conversation, turn by turn", chat_command},
     {"list", "models that -m finds by name", list_command},
@@ -26,6 +26,6 @@ std::shared_ptr<CLI::App> make_app(const std::string& name, const std::string& a
   return std::make_shared<CLI::App>(about, name);
 }
 
-std::span<const CommandEntry> all_commands() { return commands; }
+std::span<const CommandEntry> all_commands() { return command_table; }
 
 } // namespace kern

@@ -43,7 +43,7 @@ int nesting(std::string_view line) {
   return deepest;
 }
 
-std::string shown(std::string_view text) {
+std::string shown_text(std::string_view text) {
   constexpr std::size_t most = 40;
   return fmt::format("'{}'{}", escape_line(text.substr(0, most)), text.size() > most ? "..." : "");
 }
@@ -65,12 +65,12 @@ SessionMessage parse_line(std::string_view line, const Place& place) {
   try {
     message.fields = Json::parse(line);
   } catch (const Json::exception&) {
-    place.fail(shown(line), expected);
+    place.fail(shown_text(line), expected);
   }
-  if (!message.fields.is_object()) place.fail(shown(line), expected);
+  if (!message.fields.is_object()) place.fail(shown_text(line), expected);
   message.role = text_field(message.fields, "role", place, "\"system\", \"user\" or \"assistant\"");
   if (!is_known_role(message.role))
-    place.fail(fmt::format("the role {}", shown(message.role)), "\"system\", \"user\" or \"assistant\"");
+    place.fail(fmt::format("the role {}", shown_text(message.role)), "\"system\", \"user\" or \"assistant\"");
   message.content = text_field(message.fields, "content", place, "the message's text");
   if (message.fields.contains("end"))
     message.end = text_field(message.fields, "end", place, "why the answer ended, a text");

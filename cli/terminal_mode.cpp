@@ -10,9 +10,9 @@ namespace kern {
 
 namespace {
 
-// For the signal handler: written before `changed` says that they are.
+// For the signal handler: written before `mode_changed` says that they are.
 termios original{};
-std::atomic<bool> changed{false};
+std::atomic<bool> mode_changed{false};
 std::atomic<bool> bracketed{false};
 
 constexpr std::string_view begin_brackets = "\x1b[?2004h";
@@ -24,7 +24,7 @@ void send(std::string_view text) {
 }
 
 void apply(bool signals) {
-  if (!changed.load()) return;
+  if (!mode_changed.load()) return;
   termios mode = original;
   // Ctrl-J and Enter stay apart, and Ctrl-S and Ctrl-Q are keys like others.
   mode.c_iflag &= ~static_cast<tcflag_t>(ICRNL | INLCR | IGNCR | IXON);
@@ -38,23 +38,23 @@ void apply(bool signals) {
 } // namespace
 
 void restore_terminal() {
-  if (!changed.load()) return;
+  if (!mode_changed.load()) return;
   if (bracketed.exchange(false)) send(end_brackets);
   ::tcsetattr(STDIN_FILENO, TCSANOW, &original);
 }
 
 TerminalMode::TerminalMode() {
-  if (::tcgetattr(STDIN_FILENO, &original) == 0) changed = true;
+  if (::tcgetattr(STDIN_FILENO, &original) == 0) mode_changed = true;
 }
 
 TerminalMode::~TerminalMode() {
   restore_terminal();
-  changed = false;
+  mode_changed = false;
 }
 
 void TerminalMode::edit() {
   apply(false);
-  if (changed.load() && !bracketed.exchange(true)) send(begin_brackets);
+  if (mode_changed.load() && !bracketed.exchange(true)) send(begin_brackets);
 }
 
 void TerminalMode::listen() {

@@ -33,6 +33,13 @@ nlohmann::json answer_json(const std::string& model, Words arguments, const Proc
   return nlohmann::json::parse(answer(model, std::move(arguments), options).out);
 }
 
+ProcessOptions piped(std::string bytes) {
+  ProcessOptions options;
+  options.input = Input::bytes;
+  options.bytes = std::move(bytes);
+  return options;
+}
+
 ChainModel endless(const Words& pieces) {
   ChainModel model = answer_model(pieces, Spelling::byte_level, AnswerEnd::again);
   model.context_length = 1 << 20;

@@ -48,6 +48,12 @@ ProcessResult answer(const std::string& model, Words arguments, const ProcessOpt
 /// The report of `kern run --json`.
 nlohmann::json answer_json(const std::string& model, Words arguments, const ProcessOptions& options = {});
 
+/// These bytes on standard input.
+ProcessOptions piped(std::string bytes);
+
+/// "Hello, world."
+inline const Words hello = {"Hello", ",", " world", "."};
+
 /// Goes on until somebody stops it.
 ChainModel endless(const Words& pieces = {"round ", "and "});
 Words run_endless(const std::string& model, const Words& extra = {});

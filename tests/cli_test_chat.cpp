@@ -23,11 +23,11 @@ ProcessOptions lines(const std::string& text) {
 }
 
 /// A model that says "x y " to everything, with ChatML; every byte of a message is a token.
-struct Fixture {
+struct ChatFixture {
   Models models;
   std::string model;
 
-  explicit Fixture(const Words& pieces = {"x ", "y "}, AnswerEnd end = AnswerEnd::end_of_generation) {
+  explicit ChatFixture(const Words& pieces = {"x ", "y "}, AnswerEnd end = AnswerEnd::end_of_generation) {
     ChainModel chain = answer_model(pieces, Spelling::byte_level, end);
     chain.chat_template = chatml_template;
     model = models.add(chain);
@@ -53,7 +53,7 @@ std::vector<std::array<int, 3>> prompts(const std::string& text) {
 }
 
 TEST_CASE("chat answers every line, on standard output alone") {
-  const Fixture f;
+  const ChatFixture f;
   const auto result = f.chat("one\n\ntwo\nthree");
   CHECK(result.code == 0);
   CHECK(result.out == "x y \nx y \nx y \n");
@@ -70,7 +70,7 @@ TEST_CASE("chat answers every line, on standard output alone") {
 }
 
 TEST_CASE("chat reads only what is new") {
-  const Fixture f;
+  const ChatFixture f;
   std::string input;
   for (int turn = 0; turn < 20; ++turn) input += "message\n/stats\n";
   const auto result = f.chat(input);
@@ -89,7 +89,7 @@ TEST_CASE("chat reads only what is new") {
 }
 
 TEST_CASE("chat reads again only from where the conversation changed") {
-  const Fixture f;
+  const ChatFixture f;
   const int head = turn_tokens + answer_head, more = 2 + head;
   // The answer to the second message is drawn again: all but the last id of the prompt is there.
   const auto again = prompts(f.chat("one\ntwo\n/regen\n/stats\n").err);
@@ -109,7 +109,7 @@ TEST_CASE("chat reads again only from where the conversation changed") {
 
 TEST_CASE("the ids of an answer stay as the model gave them") {
   // "xy" is one id of the answer; as text it would be two.
-  const Fixture f({"xy", "xy"});
+  const ChatFixture f({"xy", "xy"});
   const auto figures = prompts(f.chat("one\ntwo\n/stats\nthree\n/stats\n").err);
   CHECK(figures[0][1] == 2 + turn_tokens + 3 + answer_head);
   CHECK(figures[1][1] == 2 + turn_tokens + 5 + answer_head);
@@ -117,7 +117,7 @@ TEST_CASE("the ids of an answer stay as the model gave them") {
 }
 
 TEST_CASE("a template that rewrites old answers is followed, and read again from there") {
-  const Fixture f({"a", "|b"});
+  const ChatFixture f({"a", "|b"});
   const std::string file = f.models.add_bytes(
       "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}{{ m.content.split('|')[-1] }}"
       "{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
@@ -134,7 +134,7 @@ TEST_CASE("a template that rewrites old answers is followed, and read again from
 }
 
 TEST_CASE("chat: blocks, continued lines and messages with a slash") {
-  const Fixture f;
+  const ChatFixture f;
   const auto result = f.chat("\"\"\"\none\n\n/exit\n\"\"\"\n/stats\nla\\\nst\n/stats\n//exit\n/stats\n");
   CHECK(result.out == "x y \nx y \nx y \n");
   const auto figures = prompts(result.err);
@@ -149,7 +149,7 @@ TEST_CASE("chat: blocks, continued lines and messages with a slash") {
 }
 
 TEST_CASE("chat: what isn't a command is refused with the nearest, and the chat goes on") {
-  const Fixture f;
+  const ChatFixture f;
   const auto result = f.chat("/hlep\n/xyzzy\n/sta\n/undo\n/regen\n/edit\n/stats now\n/save\n/load nowhere\none\n");
   CHECK(result.code == 0);
   CHECK(result.out == "x y \n");
@@ -172,7 +172,7 @@ TEST_CASE("chat: what isn't a command is refused with the nearest, and the chat 
 }
 
 TEST_CASE("/set shows and changes the flags; a wrong one changes nothing") {
-  const Fixture f;
+  const ChatFixture f;
   const auto result =
       f.chat("/set\n/set n 1\none\n/set -n -1\ntwo\n/set temp 99999999\n/set --nonsense 1\n/set temp\n/set json 1\n"
              "/set --help x\n/set top_k 7\n/set stop \"y \"\n/set seed 5\n/set\nthree\n");
@@ -209,7 +209,7 @@ TEST_CASE("/regen draws another answer, the same ones for the same seed") {
 }
 
 TEST_CASE("/system shows, sets and takes away the system text") {
-  const Fixture f;
+  const ChatFixture f;
   const auto result = f.chat("/system\n/system Be kind.\n/system\none\n/stats\n/system \"\"\n/regen\n/stats\n");
   CHECK(contains(result.err, "[no system text]"));
   CHECK(contains(result.err, "\nBe kind.\n"));
@@ -227,7 +227,7 @@ TEST_CASE("/system shows, sets and takes away the system text") {
 }
 
 TEST_CASE("/save, /load and /branch") {
-  const Fixture f;
+  const ChatFixture f;
   const std::string saved = f.models.path("saved.jsonl"), session = f.models.path("s.jsonl"),
                     branch = f.models.path("b.jsonl");
   CHECK(f.chat("one\ntwo\n/save " + saved + "\n").code == 0);
@@ -262,7 +262,7 @@ TEST_CASE("/save, /load and /branch") {
 }
 
 TEST_CASE("/undo, /edit, /regen and /clear change the session's file") {
-  const Fixture f;
+  const ChatFixture f;
   const std::string session = f.models.path("s.jsonl");
   const auto messages = [&](const std::string& input) {
     std::filesystem::remove(session);
@@ -283,7 +283,7 @@ TEST_CASE("/undo, /edit, /regen and /clear change the session's file") {
 }
 
 TEST_CASE("/file adds a text to the next message, and refuses what is none") {
-  const Fixture f;
+  const ChatFixture f;
   const std::string text = f.models.add_bytes("content\n", "a text.txt");
   const auto result = f.chat("/file " + text + "\nsee:\n/stats\nnext\n/stats\n");
   const auto figures = prompts(result.err);
@@ -309,7 +309,7 @@ TEST_CASE("/file adds a text to the next message, and refuses what is none") {
 }
 
 TEST_CASE("a message that doesn't fit is refused with both counts, and the chat goes on") {
-  const Fixture f;
+  const ChatFixture f;
   const auto result = f.chat("one\n" + std::string(200, 'a') + "\ntwo\n/stats\n", {"-c", "100"});
   CHECK(result.code == 0);
   CHECK(result.out == "x y \nx y \n");
@@ -319,7 +319,7 @@ TEST_CASE("a message that doesn't fit is refused with both counts, and the chat 
 }
 
 TEST_CASE("--overflow drops whole exchanges and says so") {
-  const Fixture f;
+  const ChatFixture f;
   std::string input;
   for (int i = 0; i < 8; ++i) input += "message\n";
   const auto refused = f.chat(input + "/stats\n", {"-c", "150"});
@@ -345,7 +345,7 @@ TEST_CASE("--overflow drops whole exchanges and says so") {
 }
 
 TEST_CASE("a chat says how full the context is, and how answers were cut") {
-  const Fixture endless_words({"round ", "and "}, AnswerEnd::again);
+  const ChatFixture endless_words({"round ", "and "}, AnswerEnd::again);
   const auto cut = endless_words.chat("hi\n", {"-c", "40"});
   CHECK(cut.code == 5);
   CHECK(contains(cut.err, "CUT: the context is full"));
@@ -360,7 +360,7 @@ TEST_CASE("a chat says how full the context is, and how answers were cut") {
 }
 
 TEST_CASE("chat refuses what it can't do with one line") {
-  const Fixture f;
+  const ChatFixture f;
   const std::string bare = f.models.add(answer_model({"x"}), "bare.gguf");
   const auto none = kern({"chat", "-m", bare}, lines("hi\n"));
   CHECK(none.code == 2);
@@ -379,7 +379,7 @@ TEST_CASE("chat refuses what it can't do with one line") {
 }
 
 TEST_CASE("a message whose reading is interrupted is taken back") {
-  const Fixture f({"round ", "and "}, AnswerEnd::again);
+  const ChatFixture f({"round ", "and "}, AnswerEnd::again);
   const std::string session = f.models.path("s.jsonl");
   Process process(KERN_EXECUTABLE, {"chat", "-m", f.model, "-c", "400000", "-t", "1", "--session", session},
                   lines(std::string(300000, 'a') + "\n"));
@@ -393,7 +393,7 @@ TEST_CASE("a message whose reading is interrupted is taken back") {
 }
 
 TEST_CASE("without a terminal Ctrl-C ends a chat with 130, SIGTERM with 143") {
-  const Fixture f({"round ", "and "}, AnswerEnd::again);
+  const ChatFixture f({"round ", "and "}, AnswerEnd::again);
   for (const auto& [signal, code] : std::vector<std::pair<int, int>>{{SIGINT, 130}, {SIGTERM, 143}}) {
     Process answering(KERN_EXECUTABLE, {"chat", "-m", f.model, "-c", "400000"}, lines("hi\nagain\n"));
     CHECK(answering.read_until([](const ProcessResult& so_far) { return so_far.out.size() > 100; }));

@@ -19,12 +19,12 @@ using namespace std::chrono_literals;
 const std::string up = "\x1b[A", left = "\x1b[D", enter = "\r", ctrl_c = "\x03", ctrl_d = "\x04";
 const std::string cat = "\xE7\x8C\xAB";
 
-struct Fixture {
+struct EditorFixture {
   Models models;
   std::string model;
   std::string state = models.path("state");
 
-  explicit Fixture(AnswerEnd end = AnswerEnd::end_of_generation) {
+  explicit EditorFixture(AnswerEnd end = AnswerEnd::end_of_generation) {
     ChainModel chain = answer_model({"x ", "y "}, Spelling::byte_level, end);
     chain.chat_template = chatml_template;
     chain.context_length = 1 << 20;
@@ -39,7 +39,7 @@ struct Fixture {
 /// Somebody at a terminal that kern chat runs on.
 class Person {
 public:
-  explicit Person(const Fixture& f, const Words& arguments = {}, const std::string& terminal = "xterm")
+  explicit Person(const EditorFixture& f, const Words& arguments = {}, const std::string& terminal = "xterm")
       : process_(KERN_EXECUTABLE, words(f, arguments), options(f, terminal)) {}
 
   void type(const std::string& keys) { process_.type(keys); }
@@ -71,12 +71,12 @@ public:
   ProcessResult finish() { return process_.finish(); }
 
 private:
-  static Words words(const Fixture& f, const Words& arguments) {
+  static Words words(const EditorFixture& f, const Words& arguments) {
     Words all{"chat", "-m", f.model};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return all;
   }
-  static ProcessOptions options(const Fixture& f, const std::string& terminal) {
+  static ProcessOptions options(const EditorFixture& f, const std::string& terminal) {
     ProcessOptions options;
     options.one_terminal = true;
     options.environment = {{"TERM", terminal}, {"XDG_STATE_HOME", f.state}};
@@ -90,7 +90,7 @@ private:
 };
 
 TEST_CASE("a chat at a terminal: prompt, answer, status, Ctrl-D") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f);
   CHECK(person.sees_prompt());
   CHECK(contains(person.screen().text(), "/help lists commands"));
@@ -111,7 +111,7 @@ TEST_CASE("a chat at a terminal: prompt, answer, status, Ctrl-D") {
 }
 
 TEST_CASE("a chat at a terminal edits wide characters and several lines") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
   person.type(cat + cat + left + "-");
@@ -130,7 +130,7 @@ TEST_CASE("a chat at a terminal edits wide characters and several lines") {
 }
 
 TEST_CASE("a paste with newlines waits for Enter, and shows control characters") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
   person.type("\x1b[200~one\r\ntwo\x1b[2J\x1b[201~");
@@ -142,7 +142,7 @@ TEST_CASE("a paste with newlines waits for Enter, and shows control characters")
 }
 
 TEST_CASE("history goes on from one chat to the next, and is searched") {
-  const Fixture f;
+  const EditorFixture f;
   {
     Person person(f, {"-q"});
     CHECK(person.sees_prompt());
@@ -173,7 +173,7 @@ TEST_CASE("history goes on from one chat to the next, and is searched") {
 }
 
 TEST_CASE("a resized terminal shows the text anew") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
   std::string text;
@@ -188,7 +188,7 @@ TEST_CASE("a resized terminal shows the text anew") {
 }
 
 TEST_CASE("Ctrl-C stops an answer and keeps what came") {
-  const Fixture f(AnswerEnd::again);
+  const EditorFixture f(AnswerEnd::again);
   Person person(f, {"-c", "400000"});
   CHECK(person.sees_prompt());
   person.type("go" + enter);
@@ -211,7 +211,7 @@ TEST_CASE("Ctrl-C stops an answer and keeps what came") {
 }
 
 TEST_CASE("what is typed during an answer isn't shown in it, and is there at the prompt") {
-  const Fixture f(AnswerEnd::again);
+  const EditorFixture f(AnswerEnd::again);
   Person person(f, {"-q", "-c", "400000"});
   CHECK(person.sees_prompt());
   person.type("go" + enter);
@@ -224,7 +224,7 @@ TEST_CASE("what is typed during an answer isn't shown in it, and is there at the
 }
 
 TEST_CASE("Ctrl-C at the prompt drops the line, and then says how to leave") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
   person.type("never sent" + ctrl_c);
@@ -239,7 +239,7 @@ TEST_CASE("Ctrl-C at the prompt drops the line, and then says how to leave") {
 }
 
 TEST_CASE("Tab completes commands and paths") {
-  const Fixture f;
+  const EditorFixture f;
   const std::string path = f.models.add_bytes("content", "notes.txt");
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
@@ -252,7 +252,7 @@ TEST_CASE("Tab completes commands and paths") {
 }
 
 TEST_CASE("/edit gives the last message to be changed") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f);
   CHECK(person.sees_prompt());
   person.type("frist" + enter);
@@ -272,7 +272,7 @@ TEST_CASE("/edit gives the last message to be changed") {
 }
 
 TEST_CASE("the terminal is as it was before, however a chat ends") {
-  const Fixture f(AnswerEnd::again);
+  const EditorFixture f(AnswerEnd::again);
   const struct {
     int signal;
     int code;
@@ -305,7 +305,7 @@ TEST_CASE("the terminal is as it was before, however a chat ends") {
 }
 
 TEST_CASE("a terminal that goes away ends a chat") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
   person.process().hang_up();
@@ -313,7 +313,7 @@ TEST_CASE("a terminal that goes away ends a chat") {
 }
 
 TEST_CASE("Ctrl-Z stops a chat, and the text is still there when it goes on") {
-  const Fixture f;
+  const EditorFixture f;
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());
   person.type("unsent");
@@ -328,7 +328,7 @@ TEST_CASE("Ctrl-Z stops a chat, and the text is still there when it goes on") {
 }
 
 TEST_CASE("a terminal that knows no escape sequences gets none") {
-  const Fixture f;
+  const EditorFixture f;
   for (const std::string terminal : {"dumb", ""}) {
     CAPTURE(terminal);
     Person person(f, {}, terminal);
@@ -345,7 +345,7 @@ TEST_CASE("a terminal that knows no escape sequences gets none") {
 }
 
 TEST_CASE("a home that can't be written is no error") {
-  const Fixture f;
+  const EditorFixture f;
   const std::string file = f.models.add_bytes("x", "state");
   Person person(f, {"-q"});
   CHECK(person.sees_prompt());

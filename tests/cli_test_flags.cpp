@@ -14,8 +14,6 @@
 namespace kern::test {
 namespace {
 
-const Words hello = {"Hello", ",", " world", "."};
-
 ProcessOptions with(std::vector<std::pair<std::string, std::string>> environment) {
   ProcessOptions options;
   options.environment = std::move(environment);

@@ -11,13 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-ProcessOptions piped(std::string bytes) {
-  ProcessOptions options;
-  options.input = Input::bytes;
-  options.bytes = std::move(bytes);
-  return options;
-}
-
 /// The prompt that kern makes of arguments and input.
 std::string prompt_of(const std::string& model, const Words& arguments, const ProcessOptions& options = {}) {
   Words all{"tokenize", "-m", model, "--no-bos", "--json"};

@@ -7,8 +7,6 @@
 namespace kern::test {
 namespace {
 
-const Words hello = {"Hello", ",", " world", "."};
-
 TEST_CASE("standard output carries the answer and nothing else") {
   const Models models;
   for (const Spelling spelling : {Spelling::byte_level, Spelling::sentencepiece})

@@ -29,7 +29,7 @@ ChainModel talker() {
 std::string user(const std::string& text) { return "{\"role\":\"user\",\"content\":\"" + text + "\"}\n"; }
 const std::string xy = "{\"role\":\"assistant\",\"content\":\"x y \",\"end\":\"end\"}\n";
 
-struct Fixture {
+struct SessionFixture {
   Models models;
   std::string model = models.add(talker());
   std::string session = models.path("s.jsonl");
@@ -49,7 +49,7 @@ struct Fixture {
 };
 
 TEST_CASE("session: run goes on with the conversation and stores its turn") {
-  const Fixture f;
+  const SessionFixture f;
   CHECK(f.run({"one"}).code == 0);
   CHECK(read_text(f.session) == user("one") + xy);
   CHECK((std::filesystem::status(f.session).permissions() & std::filesystem::perms::all) ==
@@ -65,7 +65,7 @@ TEST_CASE("session: run goes on with the conversation and stores its turn") {
 }
 
 TEST_CASE("session: the system text is its first line") {
-  const Fixture f;
+  const SessionFixture f;
   CHECK(f.run({"one", "--system", "Be kind."}).code == 0);
   CHECK(read_text(f.session) == "{\"role\":\"system\",\"content\":\"Be kind.\"}\n" + user("one") + xy);
   CHECK(f.run({"two", "--system", "Be kind."}).code == 0);
@@ -81,7 +81,7 @@ TEST_CASE("session: the system text is its first line") {
 }
 
 TEST_CASE("session: files written by hand are read, and keys that kern doesn't know stay") {
-  const Fixture f;
+  const SessionFixture f;
   f.write("\n  \r\n{ \"mood\": [1, {\"a\": null}], \"content\": \"\\u00e9\", \"role\": \"user\" }\r\n\n" +
           xy.substr(0, xy.size() - 1));
   CHECK(f.chat("two\n").code == 0);
@@ -91,7 +91,7 @@ TEST_CASE("session: files written by hand are read, and keys that kern doesn't k
 }
 
 TEST_CASE("session: what is none is refused with its line, and stays as it is") {
-  const Fixture f;
+  const SessionFixture f;
   std::string deep = "{\"role\": \"user\", \"content\": \"x\", \"d\": ";
   for (int i = 0; i < 100000; ++i) deep += '[';
   const struct {
@@ -124,7 +124,7 @@ TEST_CASE("session: what is none is refused with its line, and stays as it is") 
 }
 
 TEST_CASE("session: too much of it is refused") {
-  const Fixture f;
+  const SessionFixture f;
   f.write("{\"role\": \"user\", \"content\": \"" + std::string(max_session_line_bytes, 'x') + "\"}\n");
   const auto line = f.run({"hi"});
   CHECK(line.code == 2);
@@ -145,7 +145,7 @@ TEST_CASE("session: too much of it is refused") {
 }
 
 TEST_CASE("session: a torn last line is moved aside, at any byte") {
-  const Fixture f;
+  const SessionFixture f;
   const std::string whole = user("one") + xy;
   const std::string last = user("two");
   for (std::size_t cut = 1; cut + 1 < last.size(); cut += 5) {
@@ -171,7 +171,7 @@ TEST_CASE("session: a torn last line is moved aside, at any byte") {
 }
 
 TEST_CASE("session: only one kern uses it at a time") {
-  const Fixture f;
+  const SessionFixture f;
   const SessionFile held(f.session, SessionFile::Kind::any);
   const auto result = f.run({"hi"});
   CHECK(result.code == 2);
@@ -201,7 +201,7 @@ TEST_CASE("session: the lock outlives a rewrite, links and permissions too") {
 }
 
 TEST_CASE("session: a full disk is told, and no half of a turn stays") {
-  const Fixture f;
+  const SessionFixture f;
   std::string before;
   for (int i = 0; i < 2; ++i) before += user(std::string(100, 'a')) + xy;
   f.write(before);
@@ -222,7 +222,7 @@ TEST_CASE("session: a full disk is told, and no half of a turn stays") {
 }
 
 TEST_CASE("session: without a chat template there is no conversation") {
-  const Fixture f;
+  const SessionFixture f;
   const std::string bare = f.models.add(answer_model({"x"}), "bare.gguf");
   const auto result = answer(bare, {"hi", "--session", f.session});
   CHECK(result.code == 2);

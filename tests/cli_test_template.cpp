@@ -7,13 +7,6 @@
 namespace kern::test {
 namespace {
 
-ProcessOptions piped(std::string bytes) {
-  ProcessOptions options;
-  options.input = Input::bytes;
-  options.bytes = std::move(bytes);
-  return options;
-}
-
 const std::string two_messages = R"([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi\n"}])";
 
 TEST_CASE("template prints exactly what the template gives") {

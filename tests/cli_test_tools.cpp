@@ -9,13 +9,6 @@
 namespace kern::test {
 namespace {
 
-ProcessOptions piped(std::string bytes) {
-  ProcessOptions options;
-  options.input = Input::bytes;
-  options.bytes = std::move(bytes);
-  return options;
-}
-
 TEST_CASE("info says what a file holds") {
   const Models models;
   ChainModel model = answer_model({"x"});

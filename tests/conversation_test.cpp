@@ -29,7 +29,7 @@ std::string decoded(const Tokenizer& tokenizer, const std::vector<Token>& tokens
 
 /// Pieces of words, so that a text may be spelled in several ways, and a space in front of every text.
 std::unique_ptr<Tokenizer> spaced_tokenizer() {
-  Words words = sentencepiece_words();
+  TokenList words = sentencepiece_words();
   const std::string space = "\xE2\x96\x81";
   words.add("a", -5).add("b", -5).add("ab", -1).add(space, -5).add(space + "a", -2).add("\n", -5);
   return Tokenizer::create(sentencepiece(words).metadata());

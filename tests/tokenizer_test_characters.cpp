@@ -13,10 +13,11 @@
 namespace kern {
 namespace {
 
+using test::from_hex;
 using test::MetadataBuilder;
-using test::Words;
+using test::plain_text;
+using test::TokenList;
 
-constexpr EncodeOptions plain{.add_special = false, .parse_special = false};
 const std::string mark = "\xE2\x96\x81";
 
 struct Case {
@@ -24,24 +25,17 @@ struct Case {
   std::vector<Token> ids;
 };
 
-struct Fixture {
-  Words words;
+struct CharactersFixture {
+  TokenList words;
   std::vector<std::string> merges;
   std::vector<Case> cases;
 };
 
-std::string from_hex(const std::string& hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return bytes;
-}
-
-std::vector<Fixture> read_fixtures() {
+std::vector<CharactersFixture> read_fixtures() {
   const auto path = std::filesystem::path(__FILE__).parent_path() / "data/tokenizer/character_bpe.txt";
   std::ifstream in(path);
   REQUIRE_MESSAGE(in, path.string());
-  std::vector<Fixture> fixtures;
+  std::vector<CharactersFixture> fixtures;
   for (std::string line; std::getline(in, line);) {
     std::istringstream fields(line);
     std::string kind;
@@ -66,7 +60,7 @@ std::vector<Fixture> read_fixtures() {
   return fixtures;
 }
 
-MetadataBuilder describe_as(std::string_view model, std::string_view pre, const Fixture& fixture) {
+MetadataBuilder describe_as(std::string_view model, std::string_view pre, const CharactersFixture& fixture) {
   MetadataBuilder builder;
   builder.text("tokenizer.ggml.model", model);
   if (!pre.empty()) builder.text("tokenizer.ggml.pre", pre);
@@ -80,14 +74,14 @@ MetadataBuilder describe_as(std::string_view model, std::string_view pre, const 
 TEST_CASE("BPE of characters: ids of the original library") {
   const auto fixtures = read_fixtures();
   REQUIRE(fixtures.size() == 3);
-  for (const Fixture& fixture : fixtures) {
+  for (const CharactersFixture& fixture : fixtures) {
     const auto builder = describe_as("gemma4", "", fixture);
     const auto tokenizer = Tokenizer::create(builder.metadata());
     const bool has_bytes = tokenizer->find("<0x00>").has_value();
     CHECK(fixture.cases.size() > 60);
     for (const Case& one : fixture.cases) {
       CAPTURE(one.text);
-      CHECK(tokenizer->encode(one.text, plain) == one.ids);
+      CHECK(tokenizer->encode(one.text, plain_text) == one.ids);
       if (has_bytes) CHECK(tokenizer->decode(one.ids, false) == one.text);
     }
   }
@@ -102,7 +96,7 @@ TEST_CASE("BPE of characters: any bytes come back, streamed or at once") {
     for (int round = 0; round < 2000; ++round) {
       const std::string text = test::random_text(random, 20);
       CAPTURE(text);
-      const auto ids = tokenizer->encode(text, plain);
+      const auto ids = tokenizer->encode(text, plain_text);
       CHECK(tokenizer->decode(ids, false) == text);
       Detokenizer detokenizer(*tokenizer, false, true);
       std::string streamed;
@@ -113,7 +107,7 @@ TEST_CASE("BPE of characters: any bytes come back, streamed or at once") {
 }
 
 TEST_CASE("BPE of characters: what the file says, and where it is known better") {
-  const Fixture fixture = read_fixtures().front();
+  const CharactersFixture fixture = read_fixtures().front();
   const auto adds_bos = [](const MetadataBuilder& builder) {
     return Tokenizer::create(builder.metadata())->special().add_bos;
   };
@@ -127,20 +121,22 @@ TEST_CASE("BPE of characters: what the file says, and where it is known better")
   const auto builder = describe_as("gemma4", "", fixture);
   const auto tokenizer = Tokenizer::create(builder.metadata());
   const auto byte = [](unsigned char value) { return static_cast<Token>(3 + value); };
-  CHECK(tokenizer->encode(mark + "\xFF", plain) == std::vector<Token>{byte(0xE2), byte(0x96), byte(0x81), byte(0xFF)});
+  CHECK(tokenizer->encode(mark + "\xFF", plain_text) ==
+        std::vector<Token>{byte(0xE2), byte(0x96), byte(0x81), byte(0xFF)});
   // --pre names a rule of characters for a file that doesn't.
   const auto other = describe_as("gpt2", "no-such", fixture);
-  CHECK(Tokenizer::create(other.metadata(), "gemma4")->encode(" the", plain) == tokenizer->encode(" the", plain));
+  CHECK(Tokenizer::create(other.metadata(), "gemma4")->encode(" the", plain_text) ==
+        tokenizer->encode(" the", plain_text));
 }
 
 TEST_CASE("BPE of characters: long words in little more than linear time") {
-  for (const Fixture& fixture : read_fixtures()) {
+  for (const CharactersFixture& fixture : read_fixtures()) {
     const auto builder = describe_as("gemma4", "", fixture);
     const auto tokenizer = Tokenizer::create(builder.metadata());
     for (const std::string unit : {"a", " ", "e ", "\n", "the"}) {
       std::string text;
       while (text.size() < 300'000) text += unit;
-      CHECK(tokenizer->decode(tokenizer->encode(text, plain), false) == text);
+      CHECK(tokenizer->decode(tokenizer->encode(text, plain_text), false) == text);
     }
   }
 }

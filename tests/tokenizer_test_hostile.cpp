@@ -14,11 +14,10 @@ namespace {
 using test::byte_level;
 using test::byte_words;
 using test::MetadataBuilder;
+using test::plain_text;
 using test::sentencepiece;
 using test::sentencepiece_words;
-using test::Words;
-
-constexpr EncodeOptions plain{.add_special = false, .parse_special = false};
+using test::TokenList;
 
 /// The message with which the description is refused; empty where it isn't.
 std::string refusal(const MetadataBuilder& builder) {
@@ -43,7 +42,7 @@ TEST_CASE("missing and unknown parts are refused by name") {
     CHECK(mentions(refusal(MetadataBuilder().text("tokenizer.ggml.model", other)), other));
   CHECK(mentions(refusal(MetadataBuilder().number("tokenizer.ggml.model", 1)), "tokenizer.ggml.model"));
   CHECK(mentions(refusal(MetadataBuilder().text("tokenizer.ggml.model", "llama")), "tokenizer.ggml.tokens"));
-  CHECK(mentions(refusal(sentencepiece(Words())), "no tokens"));
+  CHECK(mentions(refusal(sentencepiece(TokenList())), "no tokens"));
   const std::string message = refusal(byte_level(byte_words(), {}, "no-such-pattern"));
   CHECK(mentions(message, "no-such-pattern"));
   CHECK(mentions(message, "deepseek-coder"));
@@ -59,13 +58,13 @@ TEST_CASE("another pattern than the file's: by a known name, for models that spl
   const auto strange = byte_level(byte_words(), {"1 2"}, "no-such-pattern");
   CHECK(mentions(refusal(strange), "--pre NAME"));
   const auto whole = Tokenizer::create(strange.metadata(), "gpt-2");
-  CHECK(whole->encode("12", plain).size() == 2); // "12" is no token, so the merge falls apart
-  Words words = byte_words();
+  CHECK(whole->encode("12", plain_text).size() == 2); // "12" is no token, so the merge falls apart
+  TokenList words = byte_words();
   words.add("12").add("<s>", 0, test::control);
   auto digits = byte_level(words, {"1 2"}, "qwen2");
   digits.number("tokenizer.ggml.bos_token_id", 257);
-  CHECK(Tokenizer::create(digits.metadata())->encode("12", plain).size() == 2);
-  CHECK(Tokenizer::create(digits.metadata(), "gpt-4o")->encode("12", plain).size() == 1);
+  CHECK(Tokenizer::create(digits.metadata())->encode("12", plain_text).size() == 2);
+  CHECK(Tokenizer::create(digits.metadata(), "gpt-4o")->encode("12", plain_text).size() == 1);
   CHECK_FALSE(Tokenizer::create(digits.metadata())->special().add_bos);
   CHECK(Tokenizer::create(digits.metadata(), "tekken")->special().add_bos);
   const auto usage = [](const MetadataBuilder& builder, std::string_view name) {
@@ -83,7 +82,7 @@ TEST_CASE("another pattern than the file's: by a known name, for models that spl
 }
 
 TEST_CASE("arrays of different lengths are refused") {
-  Words words = sentencepiece_words();
+  TokenList words = sentencepiece_words();
   words.scores.pop_back();
   CHECK(mentions(refusal(sentencepiece(words)), "tokenizer.ggml.scores"));
   words = sentencepiece_words();
@@ -119,7 +118,7 @@ TEST_CASE("ids out of range are refused, except where they are known to mean non
 }
 
 TEST_CASE("duplicates, empty texts, texts that are no UTF-8, odd types") {
-  Words words = sentencepiece_words();
+  TokenList words = sentencepiece_words();
   words.add("a").add("a").add("").add("").add("\xFF\xFE").add("\xE2\x96", -1).add("", 0, test::control);
   words.add("<x>", 0, 77).add("<x>", 0, -5).add("", 0, test::user_defined);
   const auto builder = sentencepiece(words);
@@ -129,38 +128,38 @@ TEST_CASE("duplicates, empty texts, texts that are no UTF-8, odd types") {
   std::mt19937 random(1);
   for (int round = 0; round < 500; ++round) {
     const std::string text = test::random_text(random, 20);
-    CHECK(tokenizer->decode(tokenizer->encode(text, plain), false) == text);
+    CHECK(tokenizer->decode(tokenizer->encode(text, plain_text), false) == text);
   }
 
-  Words bytes = byte_words();
+  TokenList bytes = byte_words();
   bytes.add("").add("a").add("\xFF").add("\xE2\x96\x81").add(" ").add("", 0, test::control);
   const auto level = byte_level(bytes, {"a a", "x y", "\xE2\x96\x81 a", "aa aa", "a  b"}, "gpt-2");
   const auto other = Tokenizer::create(level.metadata());
-  CHECK(other->encode("aaaa", plain).size() == 4); // merges lead nowhere: no token is spelled "aaaa"
+  CHECK(other->encode("aaaa", plain_text).size() == 4); // merges lead nowhere: no token is spelled "aaaa"
   for (int round = 0; round < 500; ++round) {
     const std::string text = test::random_text(random, 20);
-    CHECK(other->decode(other->encode(text, plain), false) == text);
+    CHECK(other->decode(other->encode(text, plain_text), false) == text);
   }
 }
 
 TEST_CASE("a byte without a token is never dropped silently") {
-  Words words = byte_words();
+  TokenList words = byte_words();
   words.texts.resize(200);
   words.types.resize(200);
   const auto builder = byte_level(words, {}, "gpt-2");
   const auto tokenizer = Tokenizer::create(builder.metadata());
   CHECK_THROWS_WITH_AS(
-      tokenizer->encode("\xFF", plain),
+      tokenizer->encode("\xFF", plain_text),
       "test.gguf: key 'tokenizer.ggml.tokens': the text has byte 0xFF, for which the vocabulary has neither "
       "a token nor an unknown token; use another model or leave that byte out",
       Error);
   auto with_other = byte_level(words, {}, "gpt-2");
   with_other.number("tokenizer.ggml.unknown_token_id", 7);
-  CHECK_THROWS_AS(Tokenizer::create(with_other.metadata())->encode("\xFF", plain), Error);
+  CHECK_THROWS_AS(Tokenizer::create(with_other.metadata())->encode("\xFF", plain_text), Error);
   words.types[7] = test::unknown;
   auto with_unknown = byte_level(words, {}, "gpt-2");
   with_unknown.number("tokenizer.ggml.unknown_token_id", 7);
-  CHECK(Tokenizer::create(with_unknown.metadata())->encode("\xFF", plain) == std::vector<Token>{7});
+  CHECK(Tokenizer::create(with_unknown.metadata())->encode("\xFF", plain_text) == std::vector<Token>{7});
 }
 
 TEST_CASE("ids from outside are checked") {
@@ -176,12 +175,12 @@ TEST_CASE("ids from outside are checked") {
 }
 
 TEST_CASE("a vocabulary without types or scores still works") {
-  Words words = sentencepiece_words();
+  TokenList words = sentencepiece_words();
   words.add("ab").add("\xE2\x96\x81");
   MetadataBuilder builder;
   builder.text("tokenizer.ggml.model", "llama").texts("tokenizer.ggml.tokens", words.texts);
   const auto tokenizer = Tokenizer::create(builder.metadata());
-  CHECK(tokenizer->encode("ab\xC3", plain) == std::vector<Token>{260, 259, 3 + 0xC3});
+  CHECK(tokenizer->encode("ab\xC3", plain_text) == std::vector<Token>{260, 259, 3 + 0xC3});
   CHECK(tokenizer->decode(std::vector<Token>{260, 259, 3 + 0xC3}, false) == "ab\xC3");
 }
 

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/tokenizer_vocabularies.h"
 #include "tokenizer/merge.h"
 #include "tokenizer/pretokenizers.h"
 #include "tokenizer/special_matcher.h"
@@ -155,13 +156,6 @@ TEST_CASE("thousands of special tokens are found like one") {
   CHECK_FALSE(matcher.find("<|reserved_5000|>", 0, true));
 }
 
-std::string from_hex(const std::string& hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return bytes;
-}
-
 TEST_CASE("words are those of Hugging Face's tokenizers") {
   for (const char* name_of_file : {"words.txt", "patterns.txt"}) {
     const auto path = std::filesystem::path(__FILE__).parent_path() / "data/tokenizer" / name_of_file;
@@ -173,7 +167,7 @@ TEST_CASE("words are those of Hugging Face's tokenizers") {
       std::string name;
       std::string text;
       fields >> name >> text;
-      text = from_hex(text);
+      text = test::from_hex(text);
       CAPTURE(line);
       const PretokenizerRule* rule = find_pretokenizer_rule(name);
       REQUIRE(rule);

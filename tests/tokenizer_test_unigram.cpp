@@ -17,9 +17,9 @@
 namespace kern {
 namespace {
 
-using test::Words;
+using test::plain_text;
+using test::TokenList;
 
-constexpr EncodeOptions plain{.add_special = false, .parse_special = false};
 const std::string space = "\xE2\x96\x81"; // U+2581
 
 std::string from_hex(const std::string& hex) {
@@ -31,7 +31,7 @@ std::string from_hex(const std::string& hex) {
 
 /// A description with what only unigram models have.
 struct Description {
-  Words words;
+  TokenList words;
   std::string map; // bytes of precompiled_charsmap; empty: none
   bool merges_spaces = true;
   bool adds_space = true;
@@ -67,7 +67,7 @@ Description small() {
 std::string refusal(const Description& description, const std::string& text = "") {
   try {
     const auto tokenizer = description.create();
-    tokenizer->encode(text, plain);
+    tokenizer->encode(text, plain_text);
   } catch (const Error& error) {
     CHECK(error.code() == ExitCode::model);
     CHECK(std::string(error.what()).find('\n') == std::string::npos);
@@ -79,13 +79,13 @@ std::string refusal(const Description& description, const std::string& text = ""
 bool mentions(const std::string& message, const std::string& part) { return message.find(part) != std::string::npos; }
 
 /// What tests/data/tokenizer/make_unigram.py wrote.
-struct Fixture {
+struct UnigramFixture {
   Description description;
   std::vector<std::pair<std::string, std::vector<Token>>> cases;
 };
 
-Fixture read_fixture() {
-  Fixture fixture;
+UnigramFixture read_fixture() {
+  UnigramFixture fixture;
   const auto path = std::filesystem::path(__FILE__).parent_path() / "data/tokenizer/unigram.txt";
   std::ifstream in(path);
   REQUIRE_MESSAGE(in, path.string());
@@ -113,40 +113,40 @@ Fixture read_fixture() {
 }
 
 TEST_CASE("a unigram model gives the ids of sentencepiece") {
-  const Fixture fixture = read_fixture();
+  const UnigramFixture fixture = read_fixture();
   const auto tokenizer = fixture.description.create();
   CHECK(fixture.cases.size() > 60);
   for (const auto& entry : fixture.cases) {
     CAPTURE(entry.first);
-    CHECK(tokenizer->encode(entry.first, plain) == entry.second);
+    CHECK(tokenizer->encode(entry.first, plain_text) == entry.second);
   }
 }
 
 TEST_CASE("unigram: the best sum wins, the end of the text is added, decoding undoes the first space") {
   const auto tokenizer = small().create();
-  CHECK(tokenizer->encode("ab", plain) == std::vector<Token>{3, 6}); // -8, against -10 with " a" and "b"
-  CHECK(tokenizer->encode("a", plain) == std::vector<Token>{7});     // -6, against -7 apart
-  CHECK(tokenizer->encode("aba", plain) == std::vector<Token>{3, 6, 4});
-  CHECK(tokenizer->encode("", plain).empty());
-  CHECK(tokenizer->encode("   ", plain).empty());
-  CHECK(tokenizer->encode("  a   b ", plain) == std::vector<Token>{7, 3, 5});
+  CHECK(tokenizer->encode("ab", plain_text) == std::vector<Token>{3, 6}); // -8, against -10 with " a" and "b"
+  CHECK(tokenizer->encode("a", plain_text) == std::vector<Token>{7});     // -6, against -7 apart
+  CHECK(tokenizer->encode("aba", plain_text) == std::vector<Token>{3, 6, 4});
+  CHECK(tokenizer->encode("", plain_text).empty());
+  CHECK(tokenizer->encode("   ", plain_text).empty());
+  CHECK(tokenizer->encode("  a   b ", plain_text) == std::vector<Token>{7, 3, 5});
   CHECK(tokenizer->encode("a", {.add_special = true, .parse_special = false}) == std::vector<Token>{7, 2});
   CHECK(tokenizer->encode("a</s>", {.add_special = true, .parse_special = true}) == std::vector<Token>{7, 2});
   CHECK(tokenizer->decode(std::vector<Token>{7, 3, 5}, false) == "a b");
   Description kept = small();
   kept.merges_spaces = kept.adds_space = false;
-  CHECK(kept.create()->encode(" a  b ", plain) == std::vector<Token>{7, 3, 3, 5, 3});
+  CHECK(kept.create()->encode(" a  b ", plain_text) == std::vector<Token>{7, 3, 3, 5, 3});
 }
 
 TEST_CASE("unigram: what no piece spells is unknown, once a run, or bytes") {
   Description description = small();
   const auto tokenizer = description.create();
-  CHECK(tokenizer->encode("axyb", plain) == std::vector<Token>{7, 0, 5});
-  CHECK(tokenizer->encode("\xFF\xFE", plain) == std::vector<Token>{3, 0});
+  CHECK(tokenizer->encode("axyb", plain_text) == std::vector<Token>{7, 0, 5});
+  CHECK(tokenizer->encode("\xFF\xFE", plain_text) == std::vector<Token>{3, 0});
   for (unsigned byte = 0; byte < 256; ++byte) description.words.add(test::byte_spelling(byte), 0, test::byte_type);
   const auto with_bytes = description.create();
-  CHECK(with_bytes->encode("ax\xC3\xA9", plain) == std::vector<Token>{7, 9 + 'x', 9 + 0xC3, 9 + 0xA9});
-  CHECK(with_bytes->decode(with_bytes->encode("ax\xC3\xA9 \xF0\x9F\xA6\x99", plain), false) ==
+  CHECK(with_bytes->encode("ax\xC3\xA9", plain_text) == std::vector<Token>{7, 9 + 'x', 9 + 0xC3, 9 + 0xA9});
+  CHECK(with_bytes->decode(with_bytes->encode("ax\xC3\xA9 \xF0\x9F\xA6\x99", plain_text), false) ==
         "ax\xC3\xA9 \xF0\x9F\xA6\x99");
   description = small();
   description.unknown = UINT32_MAX;
@@ -156,19 +156,19 @@ TEST_CASE("unigram: what no piece spells is unknown, once a run, or bytes") {
 TEST_CASE("unigram: words by themselves or all at once, long texts") {
   Description across = small();
   across.words.add("b" + space + "b", -5); // a piece that reaches into the next word
-  CHECK(across.create()->encode("ab b", plain) == std::vector<Token>{7, 9});
+  CHECK(across.create()->encode("ab b", plain_text) == std::vector<Token>{7, 9});
   for (const Description& description : {small(), across, read_fixture().description}) {
     const auto tokenizer = description.create();
     for (const std::string unit : {"a", " ", "ab ", "\xF0\x9F\xA6\x99", "\xFF"}) {
       std::string text;
       while (text.size() < 500'000) text += unit;
-      CHECK_FALSE(tokenizer->encode(text + "a", plain).empty());
+      CHECK_FALSE(tokenizer->encode(text + "a", plain_text).empty());
     }
   }
 }
 
 TEST_CASE("unigram: damaged replacements end in one line, whatever the damage") {
-  const Fixture fixture = read_fixture();
+  const UnigramFixture fixture = read_fixture();
   std::string texts;
   for (const auto& entry : fixture.cases) texts += entry.first;
   Description description = fixture.description;
@@ -224,7 +224,7 @@ TEST_CASE("the byte trie finds every entry that a text begins with") {
 }
 
 test::MetadataBuilder rwkv(const std::vector<std::string>& extra) {
-  Words words;
+  TokenList words;
   words.add("<s>", 0, test::control);
   for (unsigned byte = 0; byte < 256; ++byte) words.add("\\x" + test::byte_spelling(byte).substr(3, 2));
   for (const std::string& text : extra) words.add(text);
@@ -240,18 +240,18 @@ TEST_CASE("rwkv: the longest token at each place; spellings are Python's") {
   const auto builder = rwkv({"ab", "abcd", "\\n\\n", "\\xe4\\xBD", "it\\'s", "\\\\n", "\\t\\r"});
   const auto tokenizer = Tokenizer::create(builder.metadata());
   const auto byte = [](unsigned char c) { return static_cast<Token>(1 + c); };
-  CHECK(tokenizer->encode("abc", plain) == std::vector<Token>{257, byte('c')});
-  CHECK(tokenizer->encode("abcdab", plain) == std::vector<Token>{258, 257});
-  CHECK(tokenizer->encode("\n\n\n", plain) == std::vector<Token>{259, byte('\n')});
-  CHECK(tokenizer->encode("\xE4\xBD\xA0", plain) == std::vector<Token>{260, byte(0xA0)});
-  CHECK(tokenizer->encode("it's \\n\t\r", plain) == std::vector<Token>{261, byte(' '), 262, 263});
-  CHECK(tokenizer->encode("<s>", plain) == std::vector<Token>{byte('<'), byte('s'), byte('>')});
+  CHECK(tokenizer->encode("abc", plain_text) == std::vector<Token>{257, byte('c')});
+  CHECK(tokenizer->encode("abcdab", plain_text) == std::vector<Token>{258, 257});
+  CHECK(tokenizer->encode("\n\n\n", plain_text) == std::vector<Token>{259, byte('\n')});
+  CHECK(tokenizer->encode("\xE4\xBD\xA0", plain_text) == std::vector<Token>{260, byte(0xA0)});
+  CHECK(tokenizer->encode("it's \\n\t\r", plain_text) == std::vector<Token>{261, byte(' '), 262, 263});
+  CHECK(tokenizer->encode("<s>", plain_text) == std::vector<Token>{byte('<'), byte('s'), byte('>')});
   CHECK(tokenizer->encode("<s>", {.add_special = false, .parse_special = true}) == std::vector<Token>{0});
-  CHECK(tokenizer->encode("[PAD1]", plain).size() == 6);
+  CHECK(tokenizer->encode("[PAD1]", plain_text).size() == 6);
   std::mt19937 random(1);
   for (int round = 0; round < 2000; ++round) {
     const std::string text = test::random_text(random, 20);
-    const auto ids = tokenizer->encode(text, plain);
+    const auto ids = tokenizer->encode(text, plain_text);
     CHECK(tokenizer->decode(ids, false) == text);
     Detokenizer detokenizer(*tokenizer, false, true);
     std::string streamed;
@@ -266,8 +266,8 @@ TEST_CASE("rwkv: spellings that are cut are refused, and bytes that no token has
   test::MetadataBuilder builder;
   builder.text("tokenizer.ggml.model", "rwkv").texts("tokenizer.ggml.tokens", {"a"});
   const auto tokenizer = Tokenizer::create(builder.metadata());
-  CHECK(tokenizer->encode("aa", plain).size() == 2);
-  CHECK_THROWS_WITH_AS(tokenizer->encode("ab", plain), doctest::Contains("0x62"), Error);
+  CHECK(tokenizer->encode("aa", plain_text).size() == 2);
+  CHECK_THROWS_WITH_AS(tokenizer->encode("ab", plain_text), doctest::Contains("0x62"), Error);
 }
 
 } // namespace

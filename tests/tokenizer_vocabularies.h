@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/metadata_builder.h"
+#include "tokenizer/tokenizer.h"
 #include "tokenizer/unicode.h"
 
 namespace kern::test {
@@ -20,13 +21,24 @@ inline std::string byte_spelling(unsigned byte) {
 /// Token type numbers as in GGUF.
 enum : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte_type = 6 };
 
+/// Text as it stands, special tokens' spellings too.
+inline constexpr EncodeOptions plain_text{.add_special = false, .parse_special = false};
+
+/// "6869" -> "hi", as fixtures hold texts.
+inline std::string from_hex(const std::string& hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
 /// Tokens, scores and types growing together.
-struct Words {
+struct TokenList {
   std::vector<std::string> texts;
   std::vector<float> scores;
   std::vector<std::int32_t> types;
 
-  Words& add(std::string text, float score = 0, std::int32_t type = normal) {
+  TokenList& add(std::string text, float score = 0, std::int32_t type = normal) {
     texts.push_back(std::move(text));
     scores.push_back(score);
     types.push_back(type);
@@ -35,14 +47,14 @@ struct Words {
 };
 
 /// <unk> 0, <s> 1, </s> 2, the bytes 3..258, then the extra words.
-inline Words sentencepiece_words() {
-  Words words;
+inline TokenList sentencepiece_words() {
+  TokenList words;
   words.add("<unk>", 0, unknown).add("<s>", 0, control).add("</s>", 0, control);
   for (unsigned byte = 0; byte < 256; ++byte) words.add(byte_spelling(byte), 0, byte_type);
   return words;
 }
 
-inline MetadataBuilder sentencepiece(const Words& words, std::string_view model = "llama") {
+inline MetadataBuilder sentencepiece(const TokenList& words, std::string_view model = "llama") {
   MetadataBuilder builder;
   builder.text("tokenizer.ggml.model", model);
   builder.texts("tokenizer.ggml.tokens", words.texts);
@@ -52,14 +64,15 @@ inline MetadataBuilder sentencepiece(const Words& words, std::string_view model 
 }
 
 /// The 256 bytes as GPT-2 spells them (id = byte).
-inline Words byte_words() {
+inline TokenList byte_words() {
   const ByteAlphabet alphabet;
-  Words words;
+  TokenList words;
   for (unsigned byte = 0; byte < 256; ++byte) words.add(alphabet.to_spelling(std::string(1, static_cast<char>(byte))));
   return words;
 }
 
-inline MetadataBuilder byte_level(const Words& words, const std::vector<std::string>& merges, std::string_view pre) {
+inline MetadataBuilder byte_level(const TokenList& words, const std::vector<std::string>& merges,
+                                  std::string_view pre) {
   MetadataBuilder builder;
   builder.text("tokenizer.ggml.model", "gpt2");
   builder.text("tokenizer.ggml.pre", pre);

@@ -9,7 +9,6 @@ namespace kern {
 
 namespace {
 
-constexpr std::string_view key_tokens = "tokenizer.ggml.tokens";
 constexpr std::size_t longest_token = 1024; // bytes; every place of a text may try that many
 
 int hex_digit(char c) {

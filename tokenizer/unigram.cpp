@@ -10,8 +10,6 @@ namespace kern {
 
 namespace {
 
-constexpr std::string_view key_tokens = "tokenizer.ggml.tokens";
-constexpr std::string_view key_scores = "tokenizer.ggml.scores";
 constexpr std::size_t longest_piece = 1024; // bytes; every place of a text may try that many
 constexpr double unknown_penalty = 10.0;    // below the worst piece: kUnkPenalty
 

@@ -10,8 +10,6 @@ namespace kern {
 
 namespace {
 
-constexpr std::string_view key_tokens = "tokenizer.ggml.tokens";
-constexpr std::string_view key_scores = "tokenizer.ggml.scores";
 constexpr std::string_view key_types = "tokenizer.ggml.token_type";
 
 /// Tokens that end an answer by their text: ggml-org/llama.cpp src/llama-vocab.cpp, special_eog_ids. "</s>" ends one

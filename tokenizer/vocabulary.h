@@ -12,6 +12,9 @@
 
 namespace kern {
 
+inline constexpr std::string_view key_tokens = "tokenizer.ggml.tokens";
+inline constexpr std::string_view key_scores = "tokenizer.ggml.scores";
+
 /// What holds where the file says nothing.
 struct SpecialDefaults {
   std::optional<Token> bos;

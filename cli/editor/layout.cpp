@@ -76,7 +76,7 @@ Layout lay_out(const View& view, int columns) {
       if (here) place_cursor();
       new_row();
     } else {
-      const Shown shown = show_character(text.substr(i, next - i));
+      const ShownCharacter shown = show_character(text.substr(i, next - i));
       if (layout.rows.back().columns + shown.columns > width) new_row();
       if (here) place_cursor();
       layout.rows.back().text += shown.text;

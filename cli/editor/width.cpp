@@ -97,7 +97,7 @@ std::size_t previous_character(std::string_view text, std::size_t position) {
   }
 }
 
-Shown show_character(std::string_view character) {
+ShownCharacter show_character(std::string_view character) {
   const Code first = code_at(character, 0);
   if (first.code == '\t') return {"    ", 4};
   if (first.code == no_character) return {fmt::format("\\x{:02x}", static_cast<unsigned char>(character[0])), 4};

@@ -26,11 +26,11 @@ std::size_t previous_character(std::string_view text, std::size_t position);
 
 /// What a terminal is sent for one such character, and its columns. Control characters, those that change the direction
 /// of writing, and bytes that are no UTF-8 are spelled as escapes; a tab is four spaces. Not for newlines.
-struct Shown {
+struct ShownCharacter {
   std::string text;
   int columns = 0;
 };
-Shown show_character(std::string_view character);
+ShownCharacter show_character(std::string_view character);
 
 /// Columns of a text of one line.
 int columns_of(std::string_view text);

@@ -24,7 +24,7 @@ struct Subject {
 const std::string mark = "\xE2\x96\x81";   // U+2581
 const std::string byte_space = "\xC4\xA0"; // how GPT-2 spells a space
 
-Words marked_words(Words words) {
+TokenList marked_words(TokenList words) {
   words.add(mark, -5).add("a", -5).add("e", -5).add(mark + mark, -1).add(mark + "a", -2).add("aa", -1);
   words.add(mark + mark + "a", -3).add("\n", -5).add("\n\n", -2).add("\xC3\xA9", -5).add("<t>", 0, user_defined);
   return words.add("</", -1).add("</s", -1).add("<", -5).add("/", -5).add("s", -5);
@@ -37,13 +37,13 @@ void add(std::vector<Subject>& subjects, const MetadataBuilder& builder, bool ex
 void add_marked(std::vector<Subject>& subjects) {
   const std::vector<std::string> merges = {mark + " " + mark, "a a", mark + " a", mark + mark + " a",
                                            "\n \n",           "< /", "</ s"};
-  Words bare;
+  TokenList bare;
   bare.add("<unk>", 0, unknown).add("<s>", 0, control).add("</s>", 0, control);
   for (const bool bytes : {true, false}) {
-    const Words words = marked_words(bytes ? sentencepiece_words() : bare);
-    Words crossing = words; // a piece with a space behind something else
+    const TokenList words = marked_words(bytes ? sentencepiece_words() : bare);
+    TokenList crossing = words; // a piece with a space behind something else
     crossing.add("a" + mark, -3).add(mark + "aa", 0, user_defined).add("\xE2\x96", -1);
-    for (const Words& each : {words, crossing}) {
+    for (const TokenList& each : {words, crossing}) {
       add(subjects, sentencepiece(each), bytes);
       auto characters = byte_level(each, merges, "sarvam-moe");
       characters.number("tokenizer.ggml.unknown_token_id", 0);
@@ -60,7 +60,7 @@ void add_marked(std::vector<Subject>& subjects) {
 }
 
 void add_rwkv(std::vector<Subject>& subjects) {
-  Words words;
+  TokenList words;
   words.add("<s>", 0, control);
   for (unsigned byte = 0; byte < 256; ++byte) words.add("\\x" + byte_spelling(byte).substr(3, 2));
   words.add("ab").add("abcd").add("\\n\\n").add("\\xe4\\xbd").add("it\\'s").add("<t>", 0, user_defined);
@@ -69,7 +69,7 @@ void add_rwkv(std::vector<Subject>& subjects) {
 
 /// One for each way of splitting.
 void add_byte_level(std::vector<Subject>& subjects) {
-  Words words = byte_words();
+  TokenList words = byte_words();
   words.add("aa").add(byte_space + "a").add(byte_space + byte_space).add("aaa").add("<s>", 0, control);
   words.add("<t>", 0, user_defined).add(byte_space + "b", 0, user_defined).add("12").add("\xC4\x8A\xC4\x8A");
   const std::vector<std::string> merges = {
