@@ -12,6 +12,8 @@ constexpr CommandEntry command_table[] = {
     {"list", "models that -m finds by name", list_command},
     {"replay", "run a report of --json again and compare", replay_command},
     {"quantize", "a model file in another format", quantize_command},
+    {"imatrix", "which weights matter most, from a text, for quantize", imatrix_command},
+    {"perplexity", "how well a model predicts a text, and what quantizing cost", perplexity_command},
     {"bench", "how fast a model runs, and how near to the machine's limits", bench_command},
     {"info", "what a model file holds, and what running it takes", info_command},
     {"template", "what a chat template makes of a conversation", template_command},

@@ -36,6 +36,8 @@ Command chat_command();
 Command list_command();
 Command replay_command();
 Command quantize_command();
+Command imatrix_command();
+Command perplexity_command();
 Command bench_command();
 Command info_command();
 Command template_command();

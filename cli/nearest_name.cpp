@@ -1,38 +1,47 @@
 #include "cli/nearest_name.h"
 
 #include <algorithm>
-#include <vector>
+#include <array>
 
 namespace kern {
 
 namespace {
 
-/// Damerau-Levenshtein distance, each pair of neighbours swapped at most once.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i)
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        cost[i][j] = i + j;
-        continue;
-      }
-      const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + change});
+constexpr std::size_t longest = 40;
+constexpr std::size_t most_changes = 3;
+
+/// Damerau-Levenshtein distance, each pair of neighbours swapped at most once; `limit`, at most 3, where it is that or
+/// more. `a` has at most 40 bytes. Most names differ too much already in length or in their beginnings.
+std::size_t distance(std::string_view a, std::string_view b, std::size_t limit) {
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= limit) return limit;
+  std::array<std::array<std::size_t, longest + most_changes>, 3> rows; // of the prefixes of a, the last three
+  std::size_t least_before = 0;
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    auto& row = rows[i % 3];
+    const auto& above = rows[(i + 2) % 3];
+    const auto& two_above = rows[(i + 1) % 3];
+    row[0] = i;
+    std::size_t least = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = i == 0 ? j : std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+        row[j] = std::min(row[j], two_above[j - 2] + 1);
+      least = std::min(least, row[j]);
     }
-  return cost[a.size()][b.size()];
+    if (std::min(least, least_before) >= limit) return limit; // no row below goes back further
+    least_before = least;
+  }
+  return std::min(rows[a.size() % 3][b.size()], limit);
 }
 
 } // namespace
 
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> names) {
-  constexpr std::size_t longest = 40;
   if (name.empty() || name.size() > longest) return std::nullopt;
-  std::size_t best = name.size() <= 3 ? 2 : 3; // fewer than this many changes
+  std::size_t best = name.size() <= 3 ? 2 : most_changes; // fewer than this many changes
   std::optional<std::string> found;
   for (const std::string& candidate : names)
-    if (const std::size_t changes = distance(name, candidate); changes < best) {
+    if (const std::size_t changes = distance(name, candidate, best); changes < best) {
       best = changes;
       found = candidate;
     }

@@ -61,6 +61,11 @@ void add_context_flags(CLI::App& app, ContextFlags& flags) {
   app.add_option("-c,--ctx-size", flags.context, "context length (default: the model's, at most 8192)")
       ->type_name("N")
       ->check(CLI::Range(0, 1 << 30));
+  add_batch_flags(app, flags);
+}
+
+void add_batch_flags(CLI::App& app, ContextFlags& flags) {
+  const OptionTopic topic(app, "context");
   app.add_option("-b,--batch-size", flags.batch, "upper limit of -ub")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20))

@@ -95,6 +95,8 @@ private:
 
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 void add_context_flags(CLI::App& app, ContextFlags& flags);
+/// All of them but -c.
+void add_batch_flags(CLI::App& app, ContextFlags& flags);
 void add_prompt_flags(CLI::App& app, PromptFlags& flags);
 void add_chat_flags(CLI::App& app, ChatFlags& flags);
 void add_session_flag(CLI::App& app, std::optional<std::string>& session);

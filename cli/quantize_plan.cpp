@@ -99,7 +99,8 @@ QuantizePlan plan_quantization(const Gguf& gguf, const QuantizeOptions& options,
       check_source(gguf, tensor, planned.format, options.allow_requantize);
       if (planned.format != tensor.format && !find_format(planned.format)->is_float) {
         ++plan.quantized;
-        if (importance && importance->find(tensor).empty()) ++plan.without_importance;
+        const bool expected = tensor.name != "token_embd.weight" && tensor.name != "output.weight";
+        if (importance && importance->find(tensor).empty() && expected) ++plan.without_importance;
       }
     }
     plan.bytes_before += tensor.bytes.size();

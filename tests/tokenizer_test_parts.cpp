@@ -16,6 +16,8 @@
 #include "tokenizer/unicode.h"
 
 namespace kern {
+
+using test::from_hex;
 namespace {
 
 TEST_CASE("UTF-8 characters are told from bytes that are none") {
@@ -167,7 +169,7 @@ TEST_CASE("words are those of Hugging Face's tokenizers") {
       std::string name;
       std::string text;
       fields >> name >> text;
-      text = test::from_hex(text);
+      text = from_hex(text);
       CAPTURE(line);
       const PretokenizerRule* rule = find_pretokenizer_rule(name);
       REQUIRE(rule);

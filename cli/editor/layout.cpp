@@ -11,19 +11,34 @@ namespace {
 constexpr int narrowest = 8;
 constexpr std::size_t most_menu_rows = 6;
 
-std::string shown_line(std::string_view text) {
-  std::string out;
+void append_shown(Row& row, std::string_view character) {
+  if (is_plain(character)) {
+    row.text += character[0];
+    ++row.columns;
+    return;
+  }
+  const ShownCharacter shown = show_character(character);
+  row.text += shown.text;
+  row.columns += shown.columns;
+}
+
+Row shown_line(std::string_view text) {
+  Row row;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t next = next_character(text, i);
-    out += show_character(text.substr(i, next - i)).text;
+    append_shown(row, text.substr(i, next - i));
     i = next;
   }
-  return out;
+  return row;
 }
 
 /// The end of a text that has at most `columns`.
 std::string_view tail(std::string_view text, int columns) {
-  while (columns_of(text) > columns) text.remove_prefix(next_character(text, 0));
+  for (int excess = columns_of(text) - columns; excess > 0;) {
+    const std::size_t next = next_character(text, 0);
+    excess -= columns_of(text.substr(0, next));
+    text.remove_prefix(next);
+  }
   return text;
 }
 
@@ -41,8 +56,9 @@ void add_menu(Layout& layout, const std::vector<std::string>& words, int width) 
         line.text.append(static_cast<std::size_t>(gap), ' ');
         line.columns += gap;
       }
-      line.text += shown_line(word);
-      line.columns += columns_of(word);
+      const Row shown = shown_line(word);
+      line.text += shown.text;
+      line.columns += shown.columns;
     }
     layout.rows.push_back(std::move(line));
   }
@@ -56,10 +72,9 @@ void add_menu(Layout& layout, const std::vector<std::string>& words, int width) 
 
 Layout lay_out(const View& view, int columns) {
   const int width = std::max(columns, narrowest) - 1;
-  const std::string_view prompt = tail(view.prompt, width / 2);
-  const int indent = columns_of(prompt);
   Layout layout;
-  layout.rows.push_back({shown_line(prompt), indent});
+  layout.rows.push_back(shown_line(tail(view.prompt, width / 2)));
+  const int indent = layout.rows[0].columns;
   const auto new_row = [&] { layout.rows.push_back({std::string(static_cast<std::size_t>(indent), ' '), indent}); };
   bool placed = false;
   const auto place_cursor = [&] {
@@ -76,11 +91,10 @@ Layout lay_out(const View& view, int columns) {
       if (here) place_cursor();
       new_row();
     } else {
-      const ShownCharacter shown = show_character(text.substr(i, next - i));
-      if (layout.rows.back().columns + shown.columns > width) new_row();
+      const std::string_view character = text.substr(i, next - i);
+      if (layout.rows.back().columns + columns_of(character) > width) new_row();
       if (here) place_cursor();
-      layout.rows.back().text += shown.text;
-      layout.rows.back().columns += shown.columns;
+      append_shown(layout.rows.back(), character);
     }
     i = next;
   }

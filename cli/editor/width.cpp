@@ -64,6 +64,9 @@ CharacterKind character_kind(std::uint32_t code) {
 }
 
 std::size_t next_character(std::string_view text, std::size_t position) {
+  // Nothing below 0x80 belongs to what stands before it.
+  const auto is_ascii = [&](std::size_t i) { return static_cast<unsigned char>(text[i]) < 0x80; };
+  if (is_ascii(position) && (position + 1 == text.size() || is_ascii(position + 1))) return position + 1;
   const Code first = code_at(text, position);
   std::size_t end = position + first.size;
   if (is_control(first.code) || disturbs(first.code)) return end;
@@ -98,6 +101,7 @@ std::size_t previous_character(std::string_view text, std::size_t position) {
 }
 
 ShownCharacter show_character(std::string_view character) {
+  if (is_plain(character)) return {std::string(character), 1};
   const Code first = code_at(character, 0);
   if (first.code == '\t') return {"    ", 4};
   if (first.code == no_character) return {fmt::format("\\x{:02x}", static_cast<unsigned char>(character[0])), 4};
@@ -121,7 +125,8 @@ int columns_of(std::string_view text) {
   int columns = 0;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t next = next_character(text, i);
-    columns += show_character(text.substr(i, next - i)).columns;
+    const std::string_view character = text.substr(i, next - i);
+    columns += is_plain(character) ? 1 : show_character(character).columns;
     i = next;
   }
   return columns;

@@ -24,6 +24,11 @@ std::size_t next_character(std::string_view text, std::size_t position);
 /// Where the one before `position` begins; `position` is more than 0.
 std::size_t previous_character(std::string_view text, std::size_t position);
 
+/// Printable ASCII: shown as it is in one column, which is most of all text and known at once.
+inline bool is_plain(std::string_view character) {
+  return character.size() == 1 && character[0] >= 0x20 && character[0] < 0x7F;
+}
+
 /// What a terminal is sent for one such character, and its columns. Control characters, those that change the direction
 /// of writing, and bytes that are no UTF-8 are spelled as escapes; a tab is four spaces. Not for newlines.
 struct ShownCharacter {
