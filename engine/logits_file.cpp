@@ -50,13 +50,21 @@ void LogitsWriter::add(std::span<const float> logits) {
   file_.write(std::as_bytes(std::span(row_)));
 }
 
-LogitsFile::LogitsFile(const std::filesystem::path& path) : file_(path) {
-  Cursor cursor(file_.bytes(), path.string());
+LogitsFile::LogitsFile(const std::filesystem::path& path) : file_(path), source_(path.string()) {
+  parse(file_.bytes());
+}
+
+LogitsFile::LogitsFile(std::span<const std::byte> bytes, std::string source) : source_(std::move(source)) {
+  parse(bytes);
+}
+
+void LogitsFile::parse(std::span<const std::byte> bytes) {
+  Cursor cursor(bytes, source_);
   const auto begin = cursor.take(magic.size(), "the file's kind");
   if (std::memcmp(begin.data(), magic.data(), magic.size()) != 0)
     throw Error(ExitCode::model, fmt::format("{}: offset 0: found no '{}', expected a file of logits as --save-logits "
                                              "writes it",
-                                             path.string(), magic));
+                                             source_, magic));
   const auto context = cursor.read<std::int32_t>("the context's length");
   const auto vocab = cursor.read<std::int32_t>("the size of the vocabulary");
   const auto chunks = cursor.read<std::int32_t>("the number of chunks");
@@ -93,7 +101,7 @@ void LogitsFile::read(std::size_t row, std::span<float> out) const {
   if (!std::isfinite(scale) || !std::isfinite(least))
     throw Error(ExitCode::model, fmt::format("{}: row {}: found a scale of {} and a least logarithm of {}, expected "
                                              "finite numbers; the file is damaged, make it again",
-                                             file_.path(), row, scale, least));
+                                             source_, row, scale, least));
   for (std::size_t i = 0; i < vocab_size_; ++i) {
     std::uint16_t code = 0;
     std::memcpy(&code, data + (4 + i) * sizeof code, sizeof code);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/mapped_file.h"
@@ -37,6 +38,8 @@ class LogitsFile {
 public:
   /// Throws Error(model) naming offset, found and expected where the file is no such one or isn't whole.
   explicit LogitsFile(const std::filesystem::path& path);
+  /// The same from memory, which must outlive it; `source` names it in messages.
+  LogitsFile(std::span<const std::byte> bytes, std::string source);
 
   std::size_t context() const { return context_; }
   std::size_t vocab_size() const { return vocab_size_; }
@@ -46,7 +49,10 @@ public:
   void read(std::size_t row, std::span<float> out) const;
 
 private:
-  MappedFile file_;
+  void parse(std::span<const std::byte> bytes);
+
+  MappedFile file_; // where it is one
+  std::string source_;
   std::size_t context_ = 0;
   std::size_t vocab_size_ = 0;
   std::vector<std::int32_t> tokens_;

@@ -27,12 +27,16 @@ std::vector<float> floats_of(const Gguf& gguf, const TensorInfo& tensor) {
 } // namespace
 
 Importance Importance::read(const std::filesystem::path& path) {
-  Importance importance;
-  importance.source_ = path.string();
   const MappedFile file(path);
-  const bool is_gguf = file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
-  if (is_gguf) importance.read_gguf(Gguf::parse(file.bytes(), importance.source_));
-  else importance.read_dat(file.bytes());
+  return parse(file.bytes(), path.string());
+}
+
+Importance Importance::parse(std::span<const std::byte> bytes, std::string source) {
+  Importance importance;
+  importance.source_ = std::move(source);
+  const bool is_gguf = bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0;
+  if (is_gguf) importance.read_gguf(Gguf::parse(bytes, importance.source_));
+  else importance.read_dat(bytes);
   if (importance.entries_.empty())
     throw Error(ExitCode::model, fmt::format("{}: found no entries, expected an importance matrix as `kern imatrix` or "
                                              "llama.cpp's imatrix writes it",

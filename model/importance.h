@@ -18,6 +18,8 @@ public:
   /// Reads llama.cpp's GGUF form (tensors NAME.in_sum2 [columns, matrices] and NAME.counts [1, matrices]) or its older
   /// one (.dat). Throws Error(model) naming file, entry, found, expected.
   static Importance read(const std::filesystem::path& path);
+  /// The same from memory; `source` names it in messages.
+  static Importance parse(std::span<const std::byte> bytes, std::string source);
 
   /// [matrices, columns], or empty where nothing is known. A matrix that was never used (an expert) counts all alike.
   std::span<const float> find(std::string_view tensor) const;
