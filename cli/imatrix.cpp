@@ -1,5 +1,4 @@
 // kern imatrix: how much each column of a model's matrices matters, over a text.
-#include <algorithm>
 #include <filesystem>
 
 #include <CLI/CLI.hpp>
@@ -59,13 +58,8 @@ int make_importance(ImatrixFlags& flags) {
   if (flags.resume && std::filesystem::exists(flags.out)) collector.restore(Gguf::open(flags.out), text);
   const std::uint32_t before = collector.chunks();
 
-  SessionOptions options;
-  options.context = static_cast<int>(chunks.length);
-  options.step_tokens = std::min(flags.context.step_tokens, flags.context.batch);
-  options.key_format = flags.context.key_format;
-  options.value_format = flags.context.value_format;
   const Model model(loaded.gguf, *loaded.backend);
-  Scorer scorer(model, options);
+  Scorer scorer(model, chunk_options(flags.context, chunks.length));
   scorer.forward().set_tap(&collector);
 
   const GentleEnd gentle_end;

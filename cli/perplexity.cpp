@@ -42,15 +42,6 @@ void check_flags(const PerplexityFlags& flags) {
     throw Error(ExitCode::usage, "--kl-logits: the file holds the text as well; leave -f out");
 }
 
-SessionOptions scoring_options(const ContextFlags& flags, std::size_t context) {
-  SessionOptions options;
-  options.context = static_cast<int>(context);
-  options.step_tokens = std::min(flags.step_tokens, flags.batch);
-  options.key_format = flags.key_format;
-  options.value_format = flags.value_format;
-  return options;
-}
-
 /// A model that reads the text.
 struct Subject {
   Subject(LoadedModel headers, const SessionOptions& options)
@@ -176,7 +167,7 @@ int measure(PerplexityFlags& flags) {
   if (text.length > static_cast<std::size_t>(headers.spec.context_length) && !flags.model.quiet)
     write_notice(fmt::format("kern: warning: chunks of {} tokens are longer than the {} the model was made for\n",
                              text.length, headers.spec.context_length));
-  const SessionOptions options = scoring_options(flags.context, text.length);
+  const SessionOptions options = chunk_options(flags.context, text.length);
   std::unique_ptr<Subject> base;
   if (!flags.base.empty()) {
     ModelFlags base_flags = flags.model;

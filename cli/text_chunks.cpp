@@ -29,6 +29,15 @@ std::vector<Token> TextChunks::chunk(std::size_t index) const {
   return out;
 }
 
+SessionOptions chunk_options(const ContextFlags& flags, std::size_t length) {
+  SessionOptions options;
+  options.context = static_cast<int>(length);
+  options.step_tokens = std::min(flags.step_tokens, flags.batch);
+  options.key_format = flags.key_format;
+  options.value_format = flags.value_format;
+  return options;
+}
+
 std::optional<Token> chunk_begin(const Tokenizer& tokenizer) {
   return tokenizer.special().add_bos ? tokenizer.special().bos : std::nullopt;
 }

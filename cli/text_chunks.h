@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "engine/session.h"
 #include "tokenizer/tokenizer.h"
 
 namespace kern {
@@ -29,6 +30,9 @@ struct TextChunks {
 
 /// Reads and cuts the text. Throws Error(usage) where it can't be read or has no whole chunk.
 TextChunks read_chunks(const TextChunkFlags& flags, const Tokenizer& tokenizer, bool quiet);
+
+/// For a model that reads chunks of `length` tokens.
+SessionOptions chunk_options(const ContextFlags& flags, std::size_t length);
 
 /// What begins every chunk of a model's texts.
 std::optional<Token> chunk_begin(const Tokenizer& tokenizer);

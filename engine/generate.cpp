@@ -1,12 +1,8 @@
 #include "engine/generate.h"
 
 #include <algorithm>
-#include <cmath>
-
-#include <fmt/format.h>
 
 #include "engine/stop.h"
-#include "model/error.h"
 
 namespace kern {
 
@@ -30,14 +26,8 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 void check_logits(const Session& session) {
-  const std::span<const float> logits = session.logits();
-  const auto wrong = std::ranges::find_if(logits, [](float logit) { return !std::isfinite(logit); });
-  if (wrong == logits.end()) return;
-  throw Error(
-      ExitCode::model,
-      fmt::format("{}: after token {} at position {}, the logit of token {} is {}, expected a finite number: {}",
-                  session.model().file_name(), session.tokens().back(), session.position() - 1, wrong - logits.begin(),
-                  *wrong, session.model().explain_non_finite()));
+  kern::check_logits(session.model(), session.logits(), session.tokens().back(),
+                     static_cast<std::size_t>(session.position() - 1));
 }
 
 /// What ends the loop before another token is drawn.

@@ -36,10 +36,8 @@ public:
   Forward& forward() { return forward_; }
 
 private:
-  void check(std::span<const float> row, std::size_t token) const;
-
   const Model& model_;
-  ForwardLimits limits_;
+  int step_tokens_;
   State state_;
   Forward forward_;
   Batch batch_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,12 @@
 namespace kern {
 
 namespace {
+
+ForwardLimits forward_limits(const SessionOptions& options) {
+  return {std::min(options.step_tokens, options.context), 1};
+}
+
+} // namespace
 
 StateOptions state_options(const SessionOptions& options) {
   StateOptions state;
@@ -20,11 +27,14 @@ StateOptions state_options(const SessionOptions& options) {
   return state;
 }
 
-ForwardLimits forward_limits(const SessionOptions& options) {
-  return {std::min(options.step_tokens, options.context), 1};
+void check_logits(const Model& model, std::span<const float> logits, std::int32_t token, std::size_t position) {
+  const auto wrong = std::ranges::find_if(logits, [](float logit) { return !std::isfinite(logit); });
+  if (wrong == logits.end()) return;
+  throw Error(
+      ExitCode::model,
+      fmt::format("{}: after token {} at position {}, the logit of token {} is {}, expected a finite number: {}",
+                  model.file_name(), token, position, wrong - logits.begin(), *wrong, model.explain_non_finite()));
 }
-
-} // namespace
 
 SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
                            const SessionOptions& options) {

@@ -20,6 +20,12 @@ struct SessionOptions {
   bool whole_steps = false; // a prefill that is watched takes steps no shorter than others: for benchmarks
 };
 
+/// The state of one sequence with these options.
+StateOptions state_options(const SessionOptions& options);
+
+/// Throws Error(model) saying what is wrong with the weights where a logit after `token` at `position` isn't finite.
+void check_logits(const Model& model, std::span<const float> logits, std::int32_t token, std::size_t position);
+
 /// Bytes a session takes, computed from the spec alone.
 struct SessionMemory {
   std::uint64_t cache_bytes = 0;          // all pages

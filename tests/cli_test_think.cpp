@@ -2,8 +2,6 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include <cstdlib>
-
 #include "cli/conversation.h"
 #include "model/gguf.h"
 #include "tests/cli_fixture.h"
@@ -153,14 +151,14 @@ TEST_CASE("gpt-oss: channels") {
 
 /// How the templates of real models begin an answer, with thinking, without, and as they would.
 TEST_CASE("--think off leaves no real template within thinking") {
-  const char* data = std::getenv("KERN_DATA");
-  if (!data) return;
+  const std::filesystem::path data = real_data();
+  if (data.empty()) return;
   const std::vector<std::byte> bytes = chain_model_bytes(answer_model({}));
   const Gguf gguf = Gguf::parse(bytes, "a vocabulary");
   const auto tokenizer = Tokenizer::create(gguf.metadata());
   int thinking = 0;
   int open = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(data) / "templates")) {
+  for (const auto& entry : std::filesystem::directory_iterator(data / "templates")) {
     if (entry.path().extension() != ".jinja") continue;
     const std::vector<char> source = read_file(entry.path());
     const ChatTemplate chat(std::string_view(source.data(), source.size()), entry.path().filename().string());

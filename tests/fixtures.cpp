@@ -1,5 +1,6 @@
 #include "tests/fixtures.h"
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -8,6 +9,11 @@
 namespace kern::test {
 
 std::filesystem::path data_path(const std::string& name) { return std::filesystem::path(KERN_TEST_DATA) / name; }
+
+std::filesystem::path real_data() {
+  const char* folder = std::getenv("KERN_DATA");
+  return folder ? folder : "";
+}
 
 std::vector<char> read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

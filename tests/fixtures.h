@@ -10,6 +10,9 @@ namespace kern::test {
 
 std::filesystem::path data_path(const std::string& name);
 
+/// $KERN_DATA, a folder with real vocabularies and templates for tests that need them; empty where there is none.
+std::filesystem::path real_data();
+
 std::vector<char> read_file(const std::filesystem::path& path);
 
 /// What transformers and llama.cpp say of a model of tests/data/models.

@@ -1,5 +1,4 @@
 // The Jinja interpreter: against what Python's jinja2 renders, and against templates that mean harm.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -65,9 +64,9 @@ TEST_CASE("small templates render as with transformers") {
 }
 
 TEST_CASE("real templates render byte for byte") {
-  const char* data = std::getenv("KERN_DATA");
-  if (!data) return;
-  const std::filesystem::path folder = std::filesystem::path(data) / "templates";
+  const std::filesystem::path data = test::real_data();
+  if (data.empty()) return;
+  const std::filesystem::path folder = data / "templates";
   const Json cases = Json::parse(std::ifstream(folder / "cases.json"));
   int templates = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -76,7 +75,9 @@ TEST_CASE("real templates render byte for byte") {
     std::ifstream in(entry.path(), std::ios::binary);
     const std::string source{std::istreambuf_iterator<char>(in), {}};
     const Json expected = Json::parse(std::ifstream(folder / (entry.path().stem().string() + ".expected.json")));
-    for (const auto& [name, variables] : cases.items()) {
+    for (const auto& item : cases.items()) {
+      const std::string& name = item.key();
+      const Json& variables = item.value();
       CAPTURE(entry.path().string());
       CAPTURE(name);
       const std::string result = render(source, variables);

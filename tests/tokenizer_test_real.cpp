@@ -1,5 +1,4 @@
 // Real vocabularies against the ids that the models' own tokenizers give. Runs where KERN_DATA names the folder.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -8,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "model/gguf.h"
+#include "tests/fixtures.h"
 #include "tokenizer/detokenizer.h"
 #include "tokenizer/tokenizer.h"
 
@@ -43,11 +43,11 @@ std::vector<std::vector<Token>> read_ids(const std::string& all) {
 }
 
 TEST_CASE("real vocabularies give the ids of the originals, and the text back") {
-  const char* data = std::getenv("KERN_DATA");
-  if (!data) return;
+  const std::filesystem::path data = test::real_data();
+  if (data.empty()) return;
   for (const std::string name : {"llama-spm", "phi-3", "llama-bpe", "gpt-2", "deepseek-coder", "starcoder"}) {
     CAPTURE(name);
-    const std::filesystem::path path = std::filesystem::path(data) / "vocab" / ("ggml-vocab-" + name + ".gguf");
+    const std::filesystem::path path = data / "vocab" / ("ggml-vocab-" + name + ".gguf");
     const Gguf file = Gguf::open(path);
     const auto tokenizer = Tokenizer::create(file.metadata());
     const auto texts = split_texts(read_file(path.string() + ".inp"));
