@@ -1,6 +1,7 @@
 #include "engine/importance_collector.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -81,7 +82,14 @@ void ImportanceCollector::activation(TapPoint point, int layer, Backend& backend
 
 void ImportanceCollector::finish_chunk() {
   for (Entry& entry : entries_) {
-    for (std::size_t i = 0; i < entry.sums.size(); ++i) entry.sums[i] += static_cast<float>(entry.chunk[i]);
+    for (std::size_t i = 0; i < entry.sums.size(); ++i) {
+      entry.sums[i] += static_cast<float>(entry.chunk[i]);
+      if (!std::isfinite(entry.sums[i]))
+        throw Error(ExitCode::model,
+                    fmt::format("{}: found a sum of {} for column {}, expected a finite number; the model is damaged, "
+                                "fetch or convert it again",
+                                entry.tensors[0], entry.sums[i], i));
+    }
     entry.rows += static_cast<float>(entry.chunk_rows);
     std::ranges::fill(entry.chunk, 0.0);
     entry.chunk_rows = 0.0;

@@ -89,6 +89,15 @@ void LogitsFile::parse(std::span<const std::byte> bytes) {
     cursor.fail(fmt::format("found {} bytes of rows, expected {} rows of {} bytes; the file isn't whole, make it again",
                             cursor.left(), rows, row_bytes));
   rows_ = cursor.take(rows * row_bytes, "the rows");
+  // Rows are read by threads, where nothing may be thrown.
+  for (std::size_t row = 0; row < rows; ++row) {
+    float head[2];
+    std::memcpy(head, rows_.data() + row * row_bytes, sizeof head);
+    if (!std::isfinite(head[0]) || !std::isfinite(head[1]))
+      throw Error(ExitCode::model, fmt::format("{}: row {}: found a scale of {} and a least logarithm of {}, expected "
+                                               "finite numbers; the file is damaged, make it again",
+                                               source_, row, head[0], head[1]));
+  }
 }
 
 void LogitsFile::read(std::size_t row, std::span<float> out) const {
@@ -98,10 +107,6 @@ void LogitsFile::read(std::size_t row, std::span<float> out) const {
   float least = 0.0f;
   std::memcpy(&scale, data, sizeof scale);
   std::memcpy(&least, data + sizeof scale, sizeof least);
-  if (!std::isfinite(scale) || !std::isfinite(least))
-    throw Error(ExitCode::model, fmt::format("{}: row {}: found a scale of {} and a least logarithm of {}, expected "
-                                             "finite numbers; the file is damaged, make it again",
-                                             source_, row, scale, least));
   for (std::size_t i = 0; i < vocab_size_; ++i) {
     std::uint16_t code = 0;
     std::memcpy(&code, data + (4 + i) * sizeof code, sizeof code);
