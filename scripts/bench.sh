@@ -26,7 +26,7 @@ time_is_up() {
 # Instruction sets of $BENCH_CPUS that run here.
 case $(uname -m) in
   aarch64 | arm64) own="portable neon" ;;
-  *) own="avx2 avxvnni avx512" ;;
+  *) own="avx2 avxvnni avx512 amx" ;;
 esac
 cpus=
 for cpu in ${BENCH_CPUS:-$own}; do

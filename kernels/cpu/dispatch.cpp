@@ -5,6 +5,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -27,6 +31,18 @@ struct Candidate {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1u) != 0;
 }
+
+#if defined(__linux__)
+/// AMX's tiles and products of int8: leaf 7, bits 24 and 25 of EDX, and the kernel's leave to use registers this large,
+/// which it gives to a whole process.
+bool may_use_amx() {
+  constexpr long request_permission = 0x1023; // ARCH_REQ_XCOMP_PERM
+  constexpr long tile_data = 18;              // XFEATURE_XTILEDATA
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool has = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 24 & 3u) == 3u;
+  return has && ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+#endif
 #endif
 
 #if defined(__aarch64__)
@@ -50,7 +66,14 @@ const CpuKernels& choose_cpu_kernels(const char* name) {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512vnni");
+#if defined(__linux__)
+  static const CpuKernels amx_kernels = make_amx_kernels();
+  static const bool amx = avx512 && may_use_amx();
+#endif
   const Candidate candidates[] = {
+#if defined(__linux__)
+    {&amx_kernels, amx},
+#endif
     {&avx512_kernels, avx512},
 #if defined(KERN_HAS_AVXVNNI)
     {&avxvnni_kernels, avx2 && has_avxvnni()},

@@ -11,9 +11,10 @@
 namespace kern {
 
 /// Activations rounded to int8 for products with one kind of weights: tiles of T tokens (as many as the instruction set
-/// accumulates at once, the last tile fewer), interleaved.
+/// accumulates at once, the last tile fewer), interleaved in runs of R columns (4, or 32 for tile registers). One token
+/// lies the same in all.
 struct QuantizedRows {
-  std::int8_t* codes = nullptr; // [tile][columns / 4][T][4]
+  std::int8_t* codes = nullptr; // [tile][columns / R][T][R]
   float* scales = nullptr;      // [tile][columns / block][T]
   std::int16_t* sums = nullptr; // [tile][columns / 16][T]: exact sums of 16 codes
   int block = 0;                // 32 or 256
@@ -54,16 +55,16 @@ struct AttentionShare {
   float* scratch = nullptr; // attention_scratch_floats()
 };
 
-/// Query rows that share one pass over a chunk of keys and values: about 64 queries of `group` heads each.
-inline constexpr int attention_rows(int group) { return group >= 64 ? 1 : 64 / group; }
+/// Query rows that share one pass over a chunk of keys and values: about 128 queries of `group` heads each.
+inline constexpr int attention_rows(int group) { return group >= 128 ? 1 : 128 / group; }
 
 /// What is unpacked at a time: two panels by so many columns, 16 KB of codes, half of a first-level cache.
 inline constexpr int chunk_columns = 512;
 inline constexpr int chunk_rows = 2 * panel_rows;
 /// Tokens that meet an unpacked panel: as many as leave their codes 1 MB of the second-level cache.
 inline constexpr int product_tokens(std::int64_t columns) {
-  const std::int64_t tokens = (std::int64_t{1} << 20) / (columns > 0 ? columns : 1) / 12 * 12;
-  return static_cast<int>(tokens < 24 ? 24 : tokens > 512 ? 516 : tokens);
+  const std::int64_t tokens = (std::int64_t{1} << 20) / (columns > 0 ? columns : 1) / 48 * 48; // whole tiles of all
+  return static_cast<int>(tokens < 48 ? 48 : tokens > 512 ? 528 : tokens);
 }
 /// A run of a panel unpacked: a byte a code; scales and minimums of 16 and 32 codes.
 inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 3 / 2;
@@ -78,9 +79,9 @@ inline constexpr int float_product_tokens = 120;
 
 /// Enough for matrices of up to so many columns.
 inline std::size_t product_scratch_bytes(std::int64_t columns) {
-  // Unpacked panel, results, a correction for each 16 activations: of 1 MB of them, or of 24 tokens where that is more.
+  // Unpacked panel, results, a correction for each 16 activations: of 1 MB of them, or of 48 tokens where that is more.
   const auto most_columns = static_cast<std::size_t>(columns);
-  const std::size_t activations = most_columns * 24 > (std::size_t{1} << 20) ? most_columns * 24 : std::size_t{1} << 20;
+  const std::size_t activations = most_columns * 48 > (std::size_t{1} << 20) ? most_columns * 48 : std::size_t{1} << 20;
   const std::size_t quantized = chunk_scratch_bytes + panel_scratch_bytes +
                                 static_cast<std::size_t>(product_tokens(1)) * chunk_rows * sizeof(float) +
                                 activations / 16 * sizeof(std::int32_t);
@@ -134,11 +135,13 @@ extern const CpuKernels portable_kernels;
 extern const CpuKernels avx2_kernels;
 extern const CpuKernels avxvnni_kernels; // where the compiler knows it
 extern const CpuKernels avx512_kernels;
+CpuKernels make_amx_kernels(); // avx512_kernels with products in tile registers; Linux
 #elif defined(__aarch64__)
 extern const CpuKernels neon_kernels;
 #endif
 
-/// The best table this machine can run, or the one $KERN_CPU names (avx512, avxvnni, avx2, neon, portable).
+/// The best table this machine can run, or the one $KERN_CPU names (amx, avx512, avxvnni, avx2, neon,
+/// portable).
 /// Throws std::invalid_argument with one line where that is unknown or can't run here.
 const CpuKernels& choose_cpu_kernels();
 

@@ -29,9 +29,15 @@ namespace {
 
 #include "kernels/cpu/bodies/panels.inl"
 
+#include "kernels/cpu/bodies/product_kind.inl"
+
 #include "kernels/cpu/bodies/tile_product.inl"
 
+#include "kernels/cpu/bodies/vector_product.inl"
+
 #include "kernels/cpu/bodies/float_product.inl"
+
+#include "kernels/cpu/bodies/panel_product.inl"
 
 #include "kernels/cpu/bodies/product.inl"
 

@@ -12,10 +12,10 @@ constexpr int attention_vectors = 2; // 12 sums of 16 registers, 8 loads for 12 
 constexpr int attention_lanes = attention_vectors * lane_count;
 
 /// sums [T][stride], `V` vectors each: + the sum over i in [begin, end) of factor(i, t) * row i. rows [..][row_stride];
-/// the factor of query t at step i is factors[i * step + t * next]. Continues what is in sums unless `first`.
+/// the factor of query t at step i is factors[i + t * next]. Continues what is in sums unless `first`.
 template <int T, int V>
-KERN_INLINE void accumulate_tile(const float* factors, int step, int next, const float* rows, int row_stride, int begin,
-                                 int end, bool first, float* sums, int stride) {
+KERN_INLINE void accumulate_tile(const float* factors, int next, const float* rows, int row_stride, int begin, int end,
+                                 bool first, float* sums, int stride) {
   Floats sum[T * V];
   unroll<T * V>([&](auto i) __attribute__((always_inline)) {
     sum[i] = first ? Floats{} : load_vector<Floats>(sums + i / V * stride + i % V * lane_count);
@@ -26,7 +26,7 @@ KERN_INLINE void accumulate_tile(const float* factors, int step, int next, const
       row[v] = load_vector<Floats>(rows + i * row_stride + v * lane_count);
     });
     unroll<T>([&](auto t) __attribute__((always_inline)) {
-      const Floats factor = every_lane(factors[i * step + t * next]);
+      const Floats factor = every_lane(factors[i + t * next]);
       unroll<V>([&](auto v)
                     __attribute__((always_inline)) { sum[t * V + v] = fused_lanes(factor, row[v], sum[t * V + v]); });
     });
@@ -38,17 +38,17 @@ KERN_INLINE void accumulate_tile(const float* factors, int step, int next, const
 
 /// The same for any `width` that is a multiple of 16, and 1..query_tile queries.
 template <int T>
-void accumulate_rows(const float* factors, int step, int next, const float* rows, int row_stride, int begin, int end,
-                     bool first, float* sums, int stride, int width) {
+void accumulate_rows(const float* factors, int next, const float* rows, int row_stride, int begin, int end, bool first,
+                     float* sums, int stride, int width) {
   int lane = 0;
   for (; lane + attention_lanes <= width; lane += attention_lanes)
-    accumulate_tile<T, attention_vectors>(factors, step, next, rows + lane, row_stride, begin, end, first, sums + lane,
+    accumulate_tile<T, attention_vectors>(factors, next, rows + lane, row_stride, begin, end, first, sums + lane,
                                           stride);
   for (; lane < width; lane += lane_count)
-    accumulate_tile<T, 1>(factors, step, next, rows + lane, row_stride, begin, end, first, sums + lane, stride);
+    accumulate_tile<T, 1>(factors, next, rows + lane, row_stride, begin, end, first, sums + lane, stride);
 }
 
-using AccumulateRows = void (*)(const float*, int, int, const float*, int, int, int, bool, float*, int, int);
+using AccumulateRows = void (*)(const float*, int, const float*, int, int, int, bool, float*, int, int);
 
 AccumulateRows accumulate_rows_for(int queries) {
   AccumulateRows chosen = nullptr;
@@ -59,7 +59,8 @@ AccumulateRows accumulate_rows_for(int queries) {
 }
 
 /// Reduces 64 dot products, times `scale`, of slots [begin, end) against their own maximum; the others, which may be
-/// anything, become weight 0. Masks, not shorter loops, so that lanes stay full.
+/// anything, become weight 0. Masks (none where `all` slots are seen), not shorter loops, so that lanes stay full.
+template <bool all>
 KERN_INLINE void chunk_weights(float* scores, float scale, int begin, int end, float* maximum, float* sum) {
   constexpr int vectors = page_positions / lane_count;
   const Floats lowest = bits_to_floats(every_lane(0xFF800000u)); // minus infinity
@@ -72,13 +73,14 @@ KERN_INLINE void chunk_weights(float* scores, float scale, int begin, int end, f
     const Ints at = slot + v * lane_count;
     seen[v] = (at >= begin) & (at < end);
     score[v] = load_vector<Floats>(scores + v * lane_count) * scale;
-    const Floats candidate = seen[v] ? score[v] : lowest;
-    tops = candidate > tops ? candidate : tops;
+    const Floats candidate = all ? score[v] : seen[v] ? score[v] : lowest;
+    tops = larger(candidate, tops);
   });
   const float m = largest_of(tops);
   Floats lane[lanes / lane_count] = {};
   unroll<vectors>([&](auto v) __attribute__((always_inline)) {
-    const Floats weight = seen[v] ? exp_lanes(score[v] - m) : Floats{};
+    const Floats each = exp_lanes<true>(score[v] - m); // slots that aren't seen: anything
+    const Floats weight = all ? each : seen[v] ? each : Floats{};
     store_vector(scores + v * lane_count, weight);
     lane[v % (lanes / lane_count)] += weight;
   });
@@ -94,7 +96,7 @@ KERN_INLINE int first_visible(int position, int window) {
 struct AttentionScratch {
   float* keys;    // [key_dim][64]
   float* values;  // [64][value_stride]
-  float* queries; // [tiles][key_dim][6]
+  float* queries; // [queries][key_dim]
   float* scores;  // [queries][64]
   float* chunk;   // [6][value_stride]
   float* totals;  // [queries][value_stride]: running weighted values
@@ -123,7 +125,7 @@ struct AttentionWalk {
     scratch.keys = share.scratch;
     scratch.values = scratch.keys + page_positions * shape.key_dim;
     scratch.queries = scratch.values + page_positions * value_stride;
-    scratch.scores = scratch.queries + (queries + query_tile - 1) / query_tile * query_tile * padded(shape.key_dim);
+    scratch.scores = scratch.queries + queries * padded(shape.key_dim);
     scratch.chunk = scratch.scores + page_positions * queries;
     scratch.totals = scratch.chunk + query_tile * value_stride;
     float* states = scratch.totals + queries * value_stride;
@@ -149,14 +151,12 @@ struct AttentionWalk {
   }
 };
 
-/// Queries of six at a time side by side, so that a step of the dot products reads neighbours.
+/// The queries one after the other.
 void arrange_queries(const AttentionWalk& walk) {
   const int dims = walk.share.shape.key_dim;
-  for (int q = 0; q < walk.queries; ++q) {
-    const float* from = walk.share.q + walk.row_and_head(q) * dims;
-    float* to = walk.scratch.queries + q / query_tile * query_tile * dims + q % query_tile;
-    for (int d = 0; d < dims; ++d) to[d * query_tile] = from[d];
-  }
+  for (int q = 0; q < walk.queries; ++q)
+    __builtin_memcpy(walk.scratch.queries + q * dims, walk.share.q + walk.row_and_head(q) * dims,
+                     static_cast<std::size_t>(dims) * sizeof(float));
 }
 
 /// Weighted values of queries [first, first + count) of a chunk, each over the slots it sees, in order.
@@ -173,14 +173,14 @@ void chunk_values(const AttentionWalk& walk, int first, int count, int chunk) {
   }
   if (common_begin > common_end) common_begin = common_end = page_positions; // nothing in common: one by one
   const auto one = [&](int i, int from, int to, bool fresh) {
-    accumulate_rows<1>(scratch.scores + (first + i) * page_positions, 1, 0, scratch.values, stride, from, to, fresh,
+    accumulate_rows<1>(scratch.scores + (first + i) * page_positions, 0, scratch.values, stride, from, to, fresh,
                        scratch.chunk + i * stride, stride, stride);
   };
   bool fresh = true; // windows: what some see before all do
   for (int i = 0; i < count; ++i) fresh = fresh && begin[i] >= common_begin;
   if (!fresh)
     for (int i = 0; i < count; ++i) one(i, begin[i], common_begin < end[i] ? common_begin : end[i], true);
-  accumulate_rows_for(count)(scratch.scores + first * page_positions, 1, page_positions, scratch.values, stride,
+  accumulate_rows_for(count)(scratch.scores + first * page_positions, page_positions, scratch.values, stride,
                              common_begin, common_end, fresh, scratch.chunk, stride, stride);
   for (int i = 0; i < count; ++i) {
     const int from = begin[i] > common_end ? begin[i] : common_end;
@@ -194,16 +194,17 @@ void weigh_chunk(const AttentionWalk& walk, int chunk) {
   const AttentionScratch& scratch = walk.scratch;
   for (int first = 0; first < walk.queries; first += query_tile) {
     const int count = walk.queries - first < query_tile ? walk.queries - first : query_tile;
-    accumulate_rows_for(count)(scratch.queries + first * shape.key_dim, query_tile, 1, scratch.keys, page_positions, 0,
+    accumulate_rows_for(count)(scratch.queries + first * shape.key_dim, shape.key_dim, scratch.keys, page_positions, 0,
                                shape.key_dim, true, scratch.scores + first * page_positions, page_positions,
                                page_positions);
   }
   for (int q = 0; q < walk.queries; ++q) {
     int begin, end;
     walk.visible(q, chunk, &begin, &end);
-    if (begin < end)
-      chunk_weights(scratch.scores + q * page_positions, shape.scale, begin, end, scratch.next_m + q,
-                    scratch.next_l + q);
+    float* scores = scratch.scores + q * page_positions;
+    if (begin == 0 && end == page_positions)
+      chunk_weights<true>(scores, shape.scale, begin, end, scratch.next_m + q, scratch.next_l + q);
+    else if (begin < end) chunk_weights<false>(scores, shape.scale, begin, end, scratch.next_m + q, scratch.next_l + q);
   }
 }
 
@@ -214,9 +215,9 @@ void merge_denominators(const AttentionWalk& walk) {
   for (int q = 0; q < walk.queries; q += lane_count) {
     const auto m = load_vector<Floats>(s.m + q);
     const auto next_m = load_vector<Floats>(s.next_m + q);
-    const Floats top = next_m > m ? next_m : m;
-    const Floats before = exp_lanes(m - top);
-    const Floats added = exp_lanes(next_m - top);
+    const Floats top = larger(next_m, m);
+    const Floats before = exp_lanes<true>(m - top);
+    const Floats added = exp_lanes<true>(next_m - top);
     store_vector(s.before + q, before);
     store_vector(s.added + q, added);
   }

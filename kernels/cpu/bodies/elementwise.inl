@@ -54,7 +54,9 @@ void rotate_heads(RopePairs pairs, int dims, const float* table, int heads, int 
 
 /// Sixteen binary16 numbers; the vector instruction and the scalar code agree on every bit pattern.
 KERN_INLINE void halves_to_floats(const Half* in, float* out) {
-#if defined(__F16C__)
+#if defined(__AVX512VNNI__)
+  store_vector(out, load_halves(reinterpret_cast<const std::uint16_t*>(in)));
+#elif defined(__F16C__)
   _mm256_storeu_ps(out, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in))));
   _mm256_storeu_ps(out + 8, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + 8))));
 #else

@@ -32,12 +32,42 @@ KERN_INLINE float tree_of_lanes(const Floats* lane) {
 #endif
 }
 
-/// e^x, as exp_f32
-KERN_INLINE Floats exp_lanes(Floats x) {
+/// a > b ? a : b and a < b ? a : b, so b where one is not a number
+KERN_INLINE Floats larger(Floats a, Floats b) {
+#if defined(__AVX512VNNI__)
+  return _mm512_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+KERN_INLINE Floats smaller(Floats a, Floats b) {
+#if defined(__AVX512VNNI__)
+  return _mm512_min_ps(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
+/// p * 2^n for an integer n from -126 to 128 and p around 1; not a number where either isn't
+KERN_INLINE Floats times_power_of_two(Floats p, Floats n) {
+#if defined(__AVX512VNNI__)
+  return _mm512_scalef_ps(p, n);
+#else
+  const Floats safe = n == n ? n : Floats{};
+  const Ints exponent = __builtin_convertvector(safe, Ints);
+  const Ints half = exponent / 2;
+  const Floats scale_a = reinterpret_cast<Floats>((half + 127) << 23);
+  const Floats scale_b = reinterpret_cast<Floats>((exponent - half + 127) << 23);
+  return p * scale_a * scale_b;
+#endif
+}
+
+/// e^x, as exp_f32. `nonpositive`: for x <= 0 (or not a number), with the same result.
+template <bool nonpositive = false> KERN_INLINE Floats exp_lanes(Floats x) {
   const Floats low = every_lane(-87.33654f);
   const Floats high = every_lane(88.72283f);
-  Floats clamped = x < low ? low : x;
-  clamped = x > high ? high : clamped;
+  Floats clamped = larger(low, x);
+  if constexpr (!nonpositive) clamped = smaller(high, clamped);
   const Floats n = round_lanes(clamped * every_lane(0x1.715476p+0f));
   Floats r = fused_lanes(n, every_lane(-0x1.62e4p-1f), clamped);
   r = fused_lanes(n, every_lane(-0x1.7f7d1cp-20f), r);
@@ -49,13 +79,8 @@ KERN_INLINE Floats exp_lanes(Floats x) {
   p = fused_lanes(p, r, every_lane(0.5f));
   p = fused_lanes(p, r, every_lane(1.0f));
   p = fused_lanes(p, r, every_lane(1.0f));
-  const Floats safe = n == n ? n : Floats{};
-  const Ints exponent = __builtin_convertvector(safe, Ints);
-  const Ints half = exponent / 2;
-  const Floats scale_a = reinterpret_cast<Floats>((half + 127) << 23);
-  const Floats scale_b = reinterpret_cast<Floats>((exponent - half + 127) << 23);
-  Floats value = p * scale_a * scale_b;
-  value = x > high ? bits_to_floats(every_lane(0x7F800000u)) : value;
+  Floats value = times_power_of_two(p, n);
+  if constexpr (!nonpositive) value = x > high ? bits_to_floats(every_lane(0x7F800000u)) : value;
   return x < low ? Floats{} : value;
 }
 

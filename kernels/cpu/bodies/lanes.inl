@@ -58,6 +58,11 @@ KERN_INLINE Floats every_lane(float value) { return bits_to_floats(Words{} + flo
 #include "kernels/cpu/bodies/lanes_portable.inl"
 #endif
 
+#if !defined(KERN_TILE_REGISTERS)
+constexpr int tile_run = 4;           // columns of a token that lie side by side in a tile of activations
+constexpr bool signed_panels = false; // whether unpacked codes are signed, or unsigned with a bias
+#endif
+
 // Runs of dot products: small codes may add up in fewer bits before they widen. A run takes up to run_steps(max_code)
 // products:
 //   run = start_run(sum); run = add_to_run(run, codes, x) for each; sum = end_run(sum, run)

@@ -1,6 +1,12 @@
 // Lanes of AVX-512 with VNNI.
 
-constexpr int tile_tokens = 6;  // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
+#if defined(KERN_TILE_REGISTERS)
+constexpr int tile_tokens = 16; // rows of a tile register
+constexpr int tile_run = 32;    // columns a tile register holds of each
+constexpr bool signed_panels = true;
+#else
+constexpr int tile_tokens = 6; // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
+#endif
 constexpr int tile_vectors = 2; // 8 loads serve 12 products
 
 constexpr bool wide_is_signed = false;

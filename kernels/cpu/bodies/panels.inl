@@ -67,7 +67,7 @@ void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, 
 /// A run of k of up to two panels, unpacked side by side: row 16 * p + r is row r of panel p. Part of a thread's
 /// scratch.
 struct PanelChunk {
-  std::uint8_t* codes;      // [k / 4][32 rows][4], bias added
+  std::uint8_t* codes;      // [k / 4][32 rows][4], bias added; or signed
   float* scales;            // [k / group][32]
   std::uint32_t* min_pairs; // [k / rounding block][pairs][32]
   float* min_scales;        // [k / rounding block][32]
@@ -87,6 +87,14 @@ KERN_INLINE PanelChunk carve_panel_chunk(std::byte* scratch) {
   return chunk;
 }
 
+/// Four codes a lane as products of tiles want them.
+template <class Traits> KERN_INLINE Words tile_codes(Words codes) {
+  using Bytes = std::uint8_t __attribute__((vector_size(4 * lane_count)));
+  if constexpr (!signed_panels || PanelCodec<Traits>::bias == 0) return codes;
+  else
+    return reinterpret_cast<Words>(reinterpret_cast<Bytes>(codes) - (Bytes{} + std::uint8_t{PanelCodec<Traits>::bias}));
+}
+
 /// Blocks [begin, end) of an interleaved panel of `blocks` blocks.
 template <class Traits>
 void unpack_panel(const std::byte* panel, int blocks, int begin, int end, const PanelChunk& to) {
@@ -99,8 +107,9 @@ void unpack_panel(const std::byte* panel, int blocks, int begin, int end, const 
       const PanelSource source = panel_source<Traits>(panel, blocks, b, lane);
       std::uint8_t* codes = to.codes + (at * Traits::width / 4 * chunk_rows + lane) * 4;
       Codec::codes(
-          source, [&](int k, Words four)
-                      __attribute__((always_inline)) { store_vector(codes + k * chunk_rows * 4, four); });
+          source, [&](int k, Words four) __attribute__((always_inline)) {
+            store_vector(codes + k * chunk_rows * 4, tile_codes<Traits>(four));
+          });
       const typename Codec::Header header(source);
       float* scales = to.scales + at * groups * chunk_rows + lane;
       unroll<groups>([&](auto g) __attribute__((always_inline)) {
@@ -137,7 +146,7 @@ void unpack_rows(const std::byte* rows, std::size_t row_bytes, int count, int be
         __builtin_memset(scales, 0, sizeof scales);
       }
       for (int k = 0; k < Traits::width / 4; ++k) {
-        const std::uint32_t word = load_vector<std::uint32_t>(codes + 4 * k) ^ 0x80808080u;
+        const std::uint32_t word = load_vector<std::uint32_t>(codes + 4 * k) ^ (signed_panels ? 0u : 0x80808080u);
         store_vector(to.codes + ((at * Traits::width / 4 + k) * chunk_rows + r) * 4, word);
       }
       for (int g = 0; g < groups; ++g) to.scales[(at * groups + g) * chunk_rows + r] = scales[g];

@@ -40,16 +40,16 @@ template <int block> void quantize_row_by(const float* x, int columns, int index
   const int tokens = tokens_of_tile(out.rows, tile);
   const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(tile) * tile_tokens;
   const int lane = index % tile_tokens;
-  auto* words = reinterpret_cast<std::int32_t*>(out.codes + first * columns) + lane;
+  std::int8_t* to = out.codes + first * columns + lane * tile_run;
   float* scales = out.scales + first * (columns / block) + lane;
   std::int16_t* sums = out.sums + first * (columns / 16) + lane;
   alignas(64) std::int8_t codes[block];
   std::int16_t block_sums[block / 16];
   for (int b = 0; b < columns / block; ++b) {
     quantize_block<block>(x + b * block, codes, scales, block_sums);
-    for (int k = 0; k < block / 4; ++k) words[k * tokens] = load_vector<std::int32_t>(codes + 4 * k);
+    for (int k = 0; k < block; k += tile_run) __builtin_memcpy(to + k * tokens, codes + k, tile_run);
     for (int g = 0; g < block / 16; ++g) sums[g * tokens] = block_sums[g];
-    words += block / 4 * tokens;
+    to += block * tokens;
     scales += tokens;
     sums += block / 16 * tokens;
   }

@@ -1,5 +1,5 @@
-// Tiles of rounded activations: up to tile_tokens tokens, interleaved so that the same four codes of all tokens are
-// neighbours and each is broadcast from memory into a product.
+// Tiles of rounded activations: up to tile_tokens tokens, interleaved so that the same few codes of all tokens are
+// neighbours: four, each broadcast from memory into a product, or a row of a tile register.
 
 /// Tokens of tile `index` when `rows` tokens are cut into tiles.
 KERN_INLINE int tokens_of_tile(int rows, int index) {
@@ -9,7 +9,7 @@ KERN_INLINE int tokens_of_tile(int rows, int index) {
 
 /// One tile, from some k on.
 struct TileChunk {
-  const std::int32_t* codes;       // [k / 4][T]: four codes each
+  const std::int32_t* codes;       // [k / tile_run][T][tile_run / 4]: four codes each
   const float* scales;             // [k / rounding block][T]
   const std::int32_t* corrections; // [corrections of k][T], see below
 };
@@ -20,7 +20,7 @@ template <class Traits> constexpr int rounding_groups = rounding_block<Traits> /
 
 /// Codes above 127 that the instruction set takes as signed need no correction.
 template <class Traits>
-constexpr bool has_bias = !Traits::has_min && !(PanelCodec<Traits>::max_code > 127 && wide_is_signed);
+constexpr bool has_bias = !Traits::has_min && !signed_panels && !(PanelCodec<Traits>::max_code > 127 && wide_is_signed);
 
 /// Corrections for each rounding block. Without minimums one a group: minus the codes' bias times the sum of the
 /// group's activations, where a product's sum starts. With minimums one for each two groups: the sums of their
@@ -31,6 +31,7 @@ constexpr int corrections_per_block = Traits::has_min ? (rounding_groups<Traits>
 /// corrections [columns / rounding block][corrections_per_block][T] of one tile
 template <class Traits>
 void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int32_t* corrections) {
+  if constexpr (!Traits::has_min && signed_panels) return; // nobody looks at them
   const int tokens = tokens_of_tile(x.rows, tile);
   const std::int16_t* sums = x.sums + static_cast<std::ptrdiff_t>(tile) * tile_tokens * (columns / 16);
   constexpr int per_group = Traits::group / 16;

@@ -1,0 +1,160 @@
+// 16 rows of an unpacked panel times up to 16 tokens with the tile registers of AMX: the exact integer sum of every
+// group comes out of one or more tile products, goes through memory, and meets its scales as everywhere else.
+//
+// A group's sums take as long to fetch and scale as to work out, so the next group's are under way meanwhile. A tile of
+// 16 x 16 x 32 takes about 60 cycles for formats with blocks of 256 columns and 74 with blocks of 32 (tile products
+// alone 16, with loads and stores 34, scaling alone 21 and 31), where VNNI takes 150.
+
+/// Which rows and bytes of tile registers count. The fields of the instruction's 64 bytes.
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1;
+  std::uint8_t start_row = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t row_bytes[16] = {};
+  std::uint8_t rows[16] = {};
+};
+static_assert(sizeof(TileConfig) == 64);
+
+constexpr int sums_tile = 0;    // [T][16 rows] int32
+constexpr int tokens_tile = 1;  // [T][K] activations
+constexpr int weights_tile = 2; // [K / 4][16 rows][4] codes
+
+// The assembler knows the tile registers; no compiler uses them for anything else. (The intrinsics of GCC 12 for the
+// configuration lose stores to it.)
+KERN_INLINE void configure_tiles(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config)); }
+KERN_INLINE void release_tiles() { asm volatile("tilerelease"); }
+template <int tile> KERN_INLINE void zero_tile() { asm volatile("tilezero %%tmm%c0" : : "i"(tile)); }
+template <int tile> KERN_INLINE void load_tile(const void* from, std::ptrdiff_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(tile) : "memory");
+}
+template <int tile> KERN_INLINE void store_tile(void* to, std::ptrdiff_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(tile) : "memory");
+}
+KERN_INLINE void multiply_tiles() {
+  asm volatile("tdpbssd %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(weights_tile), "i"(tokens_tile), "i"(sums_tile));
+}
+
+template <class Kind> constexpr int tile_columns = Kind::group < 32 ? Kind::group : 32;
+
+/// Has to be called before products with tiles of so many tokens. It takes some 200 cycles.
+template <class Kind> void prepare_tile_products(int tokens) {
+  alignas(64) TileConfig config;
+  config.rows[sums_tile] = config.rows[tokens_tile] = static_cast<std::uint8_t>(tokens);
+  config.rows[weights_tile] = tile_columns<Kind> / 4;
+  config.row_bytes[sums_tile] = config.row_bytes[weights_tile] = 64;
+  config.row_bytes[tokens_tile] = tile_columns<Kind>;
+  configure_tiles(config);
+}
+
+/// The sums of a group [tokens][16], of activations and weights that begin with it.
+template <class Kind>
+KERN_INLINE void sum_group(const std::byte* x, std::ptrdiff_t x_step, const std::uint8_t* weights, std::int32_t* sums) {
+  zero_tile<sums_tile>();
+  unroll<Kind::group / tile_columns<Kind>>([&](auto step) __attribute__((always_inline)) {
+    load_tile<tokens_tile>(x + step * x_step, tile_run);
+    load_tile<weights_tile>(weights + step * tile_columns<Kind> * chunk_rows, chunk_rows * 4);
+    multiply_tiles();
+  });
+  store_tile<sums_tile>(sums, 64);
+}
+
+/// The results of T tokens with a panel: in registers where a rounding block is one group, else in memory, since the
+/// sums of a block take the registers.
+template <int T, bool in_registers> struct PanelResults {
+  Floats values[T];
+  KERN_INLINE Floats load(int t) const { return values[t]; }
+  KERN_INLINE void store(int t, Floats value) { values[t] = value; }
+};
+template <int T> struct PanelResults<T, false> {
+  alignas(64) float values[T * panel_rows];
+  KERN_INLINE Floats load(int t) const { return load_vector<Floats>(values + t * panel_rows); }
+  KERN_INLINE void store(int t, Floats value) { store_vector(values + t * panel_rows, value); }
+};
+
+/// What the minimums of block `b` take from s [T].
+template <class Kind, int T>
+KERN_INLINE void subtract_minimums(const PanelChunk& panel, const TileChunk& x, int tokens, int b, Floats* s) {
+  constexpr int pairs = (Kind::block / Kind::group + 1) / 2;
+  const std::int32_t* corrections = x.corrections + b * pairs * tokens;
+  Words min_pairs[pairs];
+  unroll<pairs>([&](auto p) __attribute__((always_inline)) {
+    min_pairs[p] = load_vector<Words>(panel.min_pairs + (b * pairs + p) * chunk_rows);
+  });
+  const auto min_scale = load_vector<Floats>(panel.min_scales + b * chunk_rows);
+  unroll<T>([&](auto t) __attribute__((always_inline)) {
+    Ints minimums{};
+    unroll<pairs>([&](auto p) __attribute__((always_inline)) {
+      minimums = dot_pairs(minimums, min_pairs[p], corrections[p * tokens + t]);
+    });
+    s[t] = fused_negated(to_floats(minimums), min_scale, s[t]);
+  });
+}
+
+/// One panel with T tokens, of which `tokens` count.
+template <class Kind, int T>
+void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int blocks, const TileResults& results) {
+  constexpr int groups = Kind::block / Kind::group;
+  alignas(64) std::int32_t sums[2][T * panel_rows];
+  PanelResults<T, groups == 1> result;
+  const auto each = [](auto&& f) __attribute__((always_inline)) { unroll<T>(f); };
+  each([&](auto t) __attribute__((always_inline)) {
+    result.store(t, results.from ? load_vector<Floats>(results.from + t * chunk_rows) : Floats{});
+    store_vector(sums[0] + t * panel_rows, Ints{}); // for tokens that there aren't
+    store_vector(sums[1] + t * panel_rows, Ints{});
+  });
+  // All in registers: to the compiler, tile instructions may change any memory.
+  const auto* codes = reinterpret_cast<const std::byte*>(x.codes);
+  const std::uint8_t* weights = panel.codes;
+  const float* scales = panel.scales;
+  const float* x_scales = x.scales;
+  const std::ptrdiff_t x_step = static_cast<std::ptrdiff_t>(tile_run) * tokens;
+  std::int32_t* now = sums[0];
+  std::int32_t* next = sums[1];
+  int left = blocks * groups;
+  int half = 0; // of a run of columns
+  const auto sum_next = [&](std::int32_t * to) __attribute__((always_inline)) {
+    sum_group<Kind>(codes + half, x_step, weights, to);
+    weights += Kind::group * chunk_rows;
+    if constexpr (Kind::group == tile_run / 2) {
+      codes += half ? x_step : 0;
+      half ^= Kind::group;
+    } else {
+      codes += Kind::group / tile_run * x_step;
+    }
+  };
+  sum_next(now);
+  for (int b = 0; b < blocks; ++b) {
+    Floats s[T];
+    each([&](auto t) __attribute__((always_inline)) { s[t] = Floats{}; });
+    for (int g = 0; g < groups; ++g) {
+      if (--left > 0) sum_next(next);
+      const auto scale = load_vector<Floats>(scales);
+      scales += chunk_rows;
+      each([&](auto t) __attribute__((always_inline)) {
+        const Floats sum = to_floats(load_vector<Ints>(now + t * panel_rows));
+        s[t] = groups == 1 ? sum * scale : fused_lanes(sum, scale, s[t]);
+      });
+      std::swap(now, next);
+    }
+    if constexpr (Kind::has_min) subtract_minimums<Kind, T>(panel, x, tokens, b, s);
+    each([&](auto t) __attribute__((always_inline)) {
+      result.store(t, fused_lanes(s[t], every_lane(x_scales[t]), result.load(t)));
+    });
+    x_scales += tokens;
+  }
+  each([&](auto t) __attribute__((always_inline)) {
+    if (t < tokens) store_vector(results.to + t * results.stride, result.load(t));
+  });
+}
+
+/// `rows` rows (a multiple of 16) of a chunk with a tile of tokens, in one of a few sizes.
+template <class Kind>
+void chunk_product(const PanelChunk& chunk, int rows, const TileChunk& x, int tokens, int blocks,
+                   const TileResults& results) {
+  for (int lane = 0; lane < rows; lane += panel_rows) {
+    const PanelChunk panel = chunk.from(lane);
+    if (tokens > 8) tile_product<Kind, 16>(panel, x, tokens, blocks, results.at(lane));
+    else if (tokens > 4) tile_product<Kind, 8>(panel, x, tokens, blocks, results.at(lane));
+    else tile_product<Kind, 4>(panel, x, tokens, blocks, results.at(lane));
+  }
+}

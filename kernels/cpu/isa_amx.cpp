@@ -1,0 +1,71 @@
+// AVX-512 with VNNI (flags in CMakeLists.txt), and quantized products of several tokens in the tile registers of AMX.
+#define KERN_TILE_REGISTERS
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <immintrin.h>
+
+#include "kernels/cpu/kernels.h"
+#include "kernels/math.h"
+#include "quant/formats.h"
+
+namespace kern {
+
+namespace {
+#include "kernels/cpu/bodies/lanes.inl"
+
+#include "kernels/cpu/bodies/panel_codecs.inl"
+
+#include "kernels/cpu/bodies/tiles.inl"
+
+#include "kernels/cpu/bodies/panels.inl"
+
+#include "kernels/cpu/bodies/product_kind.inl"
+
+#include "kernels/cpu/bodies/tile_product_amx.inl"
+
+#include "kernels/cpu/bodies/panel_product.inl"
+
+#include "kernels/cpu/bodies/quantize.inl"
+
+void product(Format format, const ProductShare& share) {
+  visit_format(format, [&]<class Traits>(Traits) {
+    if constexpr (!Traits::is_float)
+      if (share.tokens > 1) {
+        product_share_quantized<Traits>(share);
+        return release_tiles(); // a thread that switches needn't save them
+      }
+    avx512_kernels.product(format, share);
+  });
+}
+
+/// Multiply-adds of int8 codes done.
+std::int64_t saturate_int8(std::int64_t rounds) {
+  TileConfig config;
+  for (int tile = 0; tile < 8; ++tile) {
+    config.rows[tile] = 16;
+    config.row_bytes[tile] = 64;
+  }
+  configure_tiles(config);
+  for (std::int64_t i = 0; i < rounds; ++i)
+    asm volatile("tdpbssd %tmm6, %tmm4, %tmm0\n\t"
+                 "tdpbssd %tmm7, %tmm4, %tmm1\n\t"
+                 "tdpbssd %tmm6, %tmm5, %tmm2\n\t"
+                 "tdpbssd %tmm7, %tmm5, %tmm3");
+  release_tiles();
+  return rounds * 4 * 16 * 16 * 64;
+}
+} // namespace
+
+CpuKernels make_amx_kernels() {
+  CpuKernels kernels = avx512_kernels;
+  kernels.name = "amx";
+  kernels.product = product;
+  kernels.quantize = quantize_row;
+  kernels.saturate_int8 = saturate_int8;
+  return kernels;
+}
+
+} // namespace kern
