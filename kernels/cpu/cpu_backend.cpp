@@ -31,6 +31,8 @@ public:
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     data_ = static_cast<std::byte*>(memory);
+    // Pages of the KV cache of one layer lie far apart, each on several small pages of the system.
+    if (bytes >= large) ::madvise(memory, bytes, MADV_HUGEPAGE);
   }
   ~CpuBuffer() override {
     if (data_) ::munmap(data_, bytes_);
@@ -39,6 +41,7 @@ public:
   std::size_t bytes() const override { return bytes_; }
 
 private:
+  static constexpr std::size_t large = std::size_t{8} << 20;
   std::byte* data_ = nullptr;
   std::size_t bytes_;
 };

@@ -151,6 +151,39 @@ struct AttentionWalk {
   }
 };
 
+/// The keys and values of the next chunk, brought into the second-level cache a few lines at a time between the pieces
+/// of work on this one: all at once would hold up the work until most of them are there. One token at position 4096,
+/// heads of 64 dimensions, 8 a KV head, two threads: 11.0 GB/s of f16 pages, all at once 9.5, without 8.3.
+class NextPage {
+public:
+  KERN_INLINE explicit NextPage(const AttentionWalk& walk)
+      : pieces_(2 * (walk.queries + (walk.queries + query_tile - 1) / query_tile)) {}
+  KERN_INLINE void add(const std::byte* from, std::size_t bytes) {
+    at_[count_] = from;
+    end_[count_++] = from + bytes;
+    lines_ += static_cast<int>(bytes / 64);
+    step_ = lines_ / pieces_ + 1;
+  }
+  /// To be called after every piece of work.
+  KERN_INLINE void advance() {
+    for (int i = 0; i < step_; ++i) {
+      while (part_ < count_ && at_[part_] >= end_[part_]) ++part_;
+      if (part_ == count_) return;
+      prefetch_second_level(at_[part_]);
+      at_[part_] += 64;
+    }
+  }
+
+private:
+  int pieces_;
+  int lines_ = 0;
+  int step_ = 0;
+  int count_ = 0;
+  int part_ = 0;
+  const std::byte* at_[2];
+  const std::byte* end_[2];
+};
+
 /// The queries one after the other.
 void arrange_queries(const AttentionWalk& walk) {
   const int dims = walk.share.shape.key_dim;
@@ -189,7 +222,7 @@ void chunk_values(const AttentionWalk& walk, int first, int count, int chunk) {
 }
 
 /// Scores and weights of all queries over a chunk.
-void weigh_chunk(const AttentionWalk& walk, int chunk) {
+void weigh_chunk(const AttentionWalk& walk, int chunk, NextPage& next) {
   const AttentionShape& shape = walk.share.shape;
   const AttentionScratch& scratch = walk.scratch;
   for (int first = 0; first < walk.queries; first += query_tile) {
@@ -197,10 +230,12 @@ void weigh_chunk(const AttentionWalk& walk, int chunk) {
     accumulate_rows_for(count)(scratch.queries + first * shape.key_dim, shape.key_dim, scratch.keys, page_positions, 0,
                                shape.key_dim, true, scratch.scores + first * page_positions, page_positions,
                                page_positions);
+    next.advance();
   }
   for (int q = 0; q < walk.queries; ++q) {
     int begin, end;
     walk.visible(q, chunk, &begin, &end);
+    next.advance();
     float* scores = scratch.scores + q * page_positions;
     if (begin == 0 && end == page_positions)
       chunk_weights<true>(scores, shape.scale, begin, end, scratch.next_m + q, scratch.next_l + q);
@@ -224,15 +259,17 @@ void merge_denominators(const AttentionWalk& walk) {
 }
 
 /// All queries against the chunk whose keys and values are at hand.
-void attend_chunk(const AttentionWalk& walk, int chunk) {
+void attend_chunk(const AttentionWalk& walk, int chunk, NextPage& next) {
   const AttentionShape& shape = walk.share.shape;
   const AttentionScratch& s = walk.scratch;
-  weigh_chunk(walk, chunk);
+  weigh_chunk(walk, chunk, next);
   merge_denominators(walk);
   for (int first = 0; first < walk.queries; first += query_tile) {
     const int count = walk.queries - first < query_tile ? walk.queries - first : query_tile;
     chunk_values(walk, first, count, chunk);
+    next.advance();
     for (int i = 0; i < count; ++i) {
+      next.advance();
       const int q = first + i;
       int begin, end;
       walk.visible(q, chunk, &begin, &end);
@@ -274,7 +311,14 @@ void attention(const AttentionShare& share) {
     load_keys(view.key_format, page + view.keys + head * view.key_stride, shape.key_dim, walk.scratch.keys);
     load_values(view.value_format, page + view.values + head * view.value_stride, shape.value_dim, walk.value_stride,
                 walk.scratch.values);
-    attend_chunk(walk, chunk);
+    NextPage next(walk);
+    if (chunk < last_chunk) {
+      const std::byte* after =
+          share.cache.pool + static_cast<std::size_t>(share.page_table[chunk + 1]) * view.page_bytes;
+      next.add(after + view.keys + head * view.key_stride, view.key_stride);
+      next.add(after + view.values + head * view.value_stride, view.value_stride);
+    }
+    attend_chunk(walk, chunk, next);
   }
   for (int q = 0; q < walk.queries; ++q) {
     const float* total = walk.scratch.totals + q * walk.value_stride;

