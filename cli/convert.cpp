@@ -46,7 +46,7 @@ ConvertPaths take_convert_words(const ConvertFlags& flags) {
 
 /// The mix that a type is: all of them but "auto" are mixes' names.
 const Mix& choose_type(const ConvertFlags& flags, const FolderModel& model) {
-  const std::string_view name = flags.type != "auto"                      ? std::string_view(flags.type)
+  const std::string_view name = flags.type != "auto"                  ? std::string_view(flags.type)
                                 : model.half_format() == Format::bf16 ? "BF16"
                                                                       : "F16";
   return *find_mix(name);
@@ -82,9 +82,10 @@ int convert_model(ConvertFlags& flags) {
 void declare_convert(CLI::App& app, ConvertFlags& flags) {
   app.add_option("words", flags.words, "FOLDER [OUT]")->type_name("FOLDER [OUT]")->expected(0, 2);
   app.add_option("--outfile", flags.out, "the file to write, as OUT")->type_name("FILE");
-  app.add_option("--outtype", flags.type,
-                 "format of matrices; auto: the 16-bit format that the folder has, and 4-bit matrices of GPTQ and AWQ as "
-                 "Q4_0 or Q4_1 where these hold the same weights")
+  app.add_option(
+         "--outtype", flags.type,
+         "format of matrices; auto: the 16-bit format that the folder has, and 4-bit matrices of GPTQ and AWQ as "
+         "Q4_0 or Q4_1 where these hold the same weights")
       ->type_name("auto|f32|f16|bf16|q8_0")
       ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "q8_0"}))
       ->capture_default_str();

@@ -97,7 +97,8 @@ void read_overrides(QuantizeFlags& flags) {
 }
 
 /// The metadata of the new file: the old one's, with what the format changes.
-void copy_metadata(const ModelSource& source, const QuantizePlan& plan, const Importance* importance, GgufWriter& writer) {
+void copy_metadata(const ModelSource& source, const QuantizePlan& plan, const Importance* importance,
+                   GgufWriter& writer) {
   constexpr std::string_view replaced[] = {"general.alignment",
                                            "general.file_type",
                                            "general.quantization_version",
@@ -239,11 +240,12 @@ void declare(CLI::App& app, QuantizeFlags& flags) {
 } // namespace
 
 Command quantize_command() {
-  return make_command<QuantizeFlags>("kern quantize",
-                                     "Writes a model file, or a Hugging Face folder, in another format. OUT is whole or "
-                                     "absent; without it, IN's name with the type in it. Types: " +
-                                         mix_names(),
-                                     declare, quantize_model);
+  return make_command<QuantizeFlags>(
+      "kern quantize",
+      "Writes a model file, or a Hugging Face folder, in another format. OUT is whole or "
+      "absent; without it, IN's name with the type in it. Types: " +
+          mix_names(),
+      declare, quantize_model);
 }
 
 } // namespace kern

@@ -83,7 +83,8 @@ std::string shape_of(const TensorInfo& tensor) {
 
 } // namespace
 
-QuantizePlan plan_quantization(const ModelSource& source, const QuantizeOptions& options, const Importance* importance) {
+QuantizePlan plan_quantization(const ModelSource& source, const QuantizeOptions& options,
+                               const Importance* importance) {
   const MixModel model = describe_model(source, importance != nullptr);
   const std::map<std::string_view, int> numbers = number_tensors(source);
   QuantizePlan plan;

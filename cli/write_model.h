@@ -16,8 +16,8 @@ struct WriteOptions {
   bool progress = true;
 };
 
-/// Writes the file, whole or not at all, and returns the seconds it took. Throws Error(output) where it can't be written,
-/// Error(model) for weights that are no numbers, and the interruption's where somebody ends it.
+/// Writes the file, whole or not at all, and returns the seconds it took. Throws Error(output) where it can't be
+/// written, Error(model) for weights that are no numbers, and the interruption's where somebody ends it.
 double write_model(const ModelSource& source, const QuantizePlan& plan, const Importance* importance,
                    const WriteOptions& options);
 

@@ -29,10 +29,11 @@ struct NeutralValue {
   double value;
 };
 constexpr NeutralValue neutral_values[] = {
-    {"partial_rotary_factor", 1.0}, {"rope_pct", 1.0},          {"num_local_experts", 0.0},
-    {"num_experts", 0.0},           {"embedding_multiplier", 1.0}, {"attention_multiplier", 0.0},
-    {"residual_multiplier", 1.0},   {"logits_scaling", 1.0},    {"final_logit_softcapping", 0.0},
-    {"attn_logit_softcapping", 0.0},
+    {"partial_rotary_factor", 1.0},   {"rope_pct", 1.0},
+    {"num_local_experts", 0.0},       {"num_experts", 0.0},
+    {"embedding_multiplier", 1.0},    {"attention_multiplier", 0.0},
+    {"residual_multiplier", 1.0},     {"logits_scaling", 1.0},
+    {"final_logit_softcapping", 0.0}, {"attn_logit_softcapping", 0.0},
 };
 
 const Family& find_family(const JsonObject& config, std::string& class_name) {
@@ -42,8 +43,8 @@ const Family& find_family(const JsonObject& config, std::string& class_name) {
   class_name = (*classes)[0].get<std::string>();
   for (const Family& family : families)
     if (std::ranges::find(family.classes, class_name) != family.classes.end()) return family;
-  config.fail("architectures", fmt::format("found '{}', expected one of {}; kern can't run this model", class_name,
-                                           class_names()));
+  config.fail("architectures",
+              fmt::format("found '{}', expected one of {}; kern can't run this model", class_name, class_names()));
 }
 
 void refuse_other_mathematics(const JsonObject& config) {
@@ -112,9 +113,9 @@ std::vector<float> llama3_factors(const JsonObject& rope, double base, std::uint
 }
 
 void set_yarn(const JsonObject& rope, const ModelConfig& model, const std::string& prefix, Keys& keys) {
-  keys.set(prefix + "original_context_length",
-           static_cast<std::uint32_t>(
-               rope.uint("original_max_position_embeddings", INT32_MAX).value_or(model.context)));
+  keys.set(
+      prefix + "original_context_length",
+      static_cast<std::uint32_t>(rope.uint("original_max_position_embeddings", INT32_MAX).value_or(model.context)));
   const auto copy = [&](std::string_view from, std::string_view to) {
     if (const auto value = rope.number(from)) keys.set(prefix + std::string(to), static_cast<float>(*value));
   };
@@ -292,7 +293,8 @@ std::vector<std::uint64_t> expected_shape(const ModelConfig& config, std::string
   const std::string_view name = rest.substr(0, rest.rfind('.'));
   for (const PartName& part : part_names) {
     if (part.ours != name) continue;
-    if (part.is_matrix() && rest.ends_with(".weight")) return {size_of(config, part.rows), size_of(config, part.columns)};
+    if (part.is_matrix() && rest.ends_with(".weight"))
+      return {size_of(config, part.rows), size_of(config, part.columns)};
     return {size_of(config, part.rows)};
   }
   return {};

@@ -19,13 +19,12 @@ struct Family {
   std::string_view type; // as config.json says it in model_type
   bool adjacent_pairs;   // rows of q and k are reordered so that rotated pairs are neighbours
   bool qk_norm;
-  std::uint64_t context; // what transformers takes where config.json doesn't say
-  std::uint64_t kv_heads;        // the same; 0: as many as heads
-  std::uint64_t head_dim;        // the same; 0: dim / heads
-  bool says_head_dim;            // whether the head's size is a key where config.json doesn't say it
+  std::uint64_t context;  // what transformers takes where config.json doesn't say
+  std::uint64_t kv_heads; // the same; 0: as many as heads
+  std::uint64_t head_dim; // the same; 0: dim / heads
+  bool says_head_dim;     // whether the head's size is a key where config.json doesn't say it
   std::vector<std::string_view> classes;
 };
-
 
 /// What config.json says of a model kern can convert.
 struct ModelConfig {

@@ -128,9 +128,10 @@ void FolderModel::Parts::check_shape(const StoredTensor& tensor, const std::stri
   StoredTensor found, wanted;
   found.shape = shape;
   wanted.shape = expected;
-  tensor.fail(fmt::format("found the shape {}, expected {} as config.json says; the files belong to different models, or "
-                          "are damaged",
-                          found.shape_text(), wanted.shape_text()));
+  tensor.fail(
+      fmt::format("found the shape {}, expected {} as config.json says; the files belong to different models, or "
+                  "are damaged",
+                  found.shape_text(), wanted.shape_text()));
 }
 
 RowOrder FolderModel::Parts::order_of(const std::string& name) const {
@@ -203,10 +204,11 @@ void FolderModel::Parts::check_complete(const JsonObject& config_file) const {
   if (!config_file.flag("tie_word_embeddings").value_or(true) && !config.bare) needed.emplace_back("output.weight");
   for (const std::string& name : needed)
     if (!found.contains(name))
-      throw Error(ExitCode::model,
-                  fmt::format("{}: found no tensor for {}, expected {} tensors of {} layers; a part is missing, fetch the "
-                              "model again",
-                              folder.string(), name, needed.size(), config.layers));
+      throw Error(
+          ExitCode::model,
+          fmt::format("{}: found no tensor for {}, expected {} tensors of {} layers; a part is missing, fetch the "
+                      "model again",
+                      folder.string(), name, needed.size(), config.layers));
 }
 
 void FolderModel::Parts::write_header() {

@@ -22,8 +22,8 @@ struct FolderOptions {
 
 class FolderModel {
 public:
-  /// Reads all but the weights. Throws Error(model) in one line that says which file, what was found, what was expected:
-  /// for damaged files, and for models, tokenizers and quantizations that kern doesn't know.
+  /// Reads all but the weights. Throws Error(model) in one line that says which file, what was found, what was
+  /// expected: for damaged files, and for models, tokenizers and quantizations that kern doesn't know.
   static FolderModel open(const std::filesystem::path& folder, const FolderOptions& options);
 
   ~FolderModel();

@@ -140,7 +140,8 @@ std::string JsonObject::require_text(std::string_view key) const {
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t max) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
-    throw Error(ExitCode::model, fmt::format("{}: found no such file, expected it in the model's folder", path.string()));
+    throw Error(ExitCode::model,
+                fmt::format("{}: found no such file, expected it in the model's folder", path.string()));
   const std::uint64_t size = std::filesystem::file_size(path, error);
   if (error || size > max)
     throw Error(ExitCode::model,

@@ -22,7 +22,8 @@ public:
   void set(std::string_view key, const char* value) { set(key, std::string(value)); }
   bool has(std::string_view key) const { return values_.contains(key); }
   void write(GgufWriter& writer) const {
-    for (const auto& [key, value] : values_) std::visit([&, &name = key](const auto& held) { writer.add(name, held); }, value);
+    for (const auto& [key, value] : values_)
+      std::visit([&, &name = key](const auto& held) { writer.add(name, held); }, value);
   }
 
 private:

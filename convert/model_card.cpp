@@ -30,7 +30,8 @@ std::optional<std::string> read_scalar(std::string_view text) {
     if (inner.find_first_of("\\\"'") != std::string_view::npos) return std::nullopt;
     return std::string(inner);
   }
-  if (const std::size_t comment = text.find(" #"); comment != std::string_view::npos) text = trimmed(text.substr(0, comment));
+  if (const std::size_t comment = text.find(" #"); comment != std::string_view::npos)
+    text = trimmed(text.substr(0, comment));
   if (text.empty() || std::string_view("{}[]&*!|>%@`\"'#,?").find(text.front()) != std::string_view::npos ||
       text.find(": ") != std::string_view::npos || text.ends_with(':'))
     return std::nullopt;
@@ -120,7 +121,7 @@ std::map<std::string, std::vector<std::string>> parse_front_matter(std::string_v
     }
     const std::size_t colon = line.find(':');
     key.clear();
-    if (line.front() == ' ' || line.front() == '\t' || colon == std::string_view::npos) continue;
+    if (line.front() == ' ' || line.front() == '\t' || colon == std::string_view::npos || colon == 0) continue;
     const std::string_view value = trimmed(line.substr(colon + 1));
     if (value.empty()) {
       key = line.substr(0, colon); // a list may follow

@@ -29,7 +29,8 @@ bool matches(const std::string& text, const char* pattern) {
 }
 
 void make_upper(std::string& text) {
-  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
 }
 
 std::vector<Word> split_words(std::string_view text, char separator) {
@@ -91,7 +92,8 @@ void annotate(std::vector<Word>& words, std::uint64_t weights) {
 /// "mini" and the like are no sizes where a number is one.
 void prefer_numbers(std::vector<Word>& words) {
   const auto labelled = [](const Word& word) { return word.parts.contains(NamePart::size_label); };
-  if (!std::ranges::any_of(words, [&](const Word& word) { return labelled(word) && std::ranges::any_of(word.text, is_digit); }))
+  if (!std::ranges::any_of(
+          words, [&](const Word& word) { return labelled(word) && std::ranges::any_of(word.text, is_digit); }))
     return;
   for (Word& word : words)
     if (labelled(word) && std::ranges::all_of(word.text, is_letter)) word.parts.erase(NamePart::size_label);
@@ -100,7 +102,8 @@ void prefer_numbers(std::vector<Word>& words) {
 void find_basename(std::vector<Word>& words) {
   bool at_start = true;
   for (Word& word : words) {
-    const bool plain = word.parts.empty() && (is_letter(word.text[0]) || static_cast<unsigned char>(word.text[0]) >= 0x80);
+    const bool plain =
+        word.parts.empty() && (is_letter(word.text[0]) || static_cast<unsigned char>(word.text[0]) >= 0x80);
     if (at_start && (plain || word.parts.contains(NamePart::version))) {
       word.parts.insert(NamePart::basename);
       continue;

@@ -19,8 +19,8 @@ constexpr std::array<unsigned, 8> awq_nibbles = {0, 4, 1, 5, 2, 6, 3, 7};
 
 void expect_type(const StoredTensor& tensor, StoredType type) {
   if (tensor.type != type)
-    tensor.fail(fmt::format("found numbers of type {}, expected {}", stored_type_name(tensor.type),
-                            stored_type_name(type)));
+    tensor.fail(
+        fmt::format("found numbers of type {}, expected {}", stored_type_name(tensor.type), stored_type_name(type)));
 }
 
 void expect_shape(const StoredTensor& tensor, std::vector<std::uint64_t> shape) {
@@ -87,7 +87,8 @@ private:
     const StoredTensor& codes = *matrix_.codes;
     for (const StoredTensor* tensor : {matrix_.codes, matrix_.zeros}) {
       expect_type(*tensor, StoredType::i32);
-      if (tensor->shape.size() != 2) tensor->fail(fmt::format("found the shape {}, expected a matrix", tensor->shape_text()));
+      if (tensor->shape.size() != 2)
+        tensor->fail(fmt::format("found the shape {}, expected a matrix", tensor->shape_text()));
     }
     rows_ = codes.shape[1] * (matrix_.packing == Packing::awq ? 8 : 1);
     columns_ = codes.shape[0] * (matrix_.packing == Packing::gptq ? 8 : 1);
@@ -133,7 +134,8 @@ private:
     // Words of neighbouring rows lie side by side: rows are the inner loop.
     for (std::uint64_t w = 0; w < columns_ / 8; ++w)
       for (std::int64_t i = 0; i < count; ++i) {
-        const std::uint32_t packed = word(*matrix_.codes, w * rows_ + static_cast<std::uint64_t>(order_.stored(begin + i)));
+        const std::uint32_t packed =
+            word(*matrix_.codes, w * rows_ + static_cast<std::uint64_t>(order_.stored(begin + i)));
         std::uint8_t* to = codes + static_cast<std::size_t>(i) * columns_ + w * 8;
         for (unsigned n = 0; n < 8; ++n) to[n] = static_cast<std::uint8_t>((packed >> (4 * n)) & 15u);
       }

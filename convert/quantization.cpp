@@ -32,8 +32,10 @@ std::vector<std::uint64_t> read_block(const JsonObject& object, std::string_view
   if (list->is_array())
     for (const nlohmann::json& size : *list)
       if (size.is_number_unsigned()) block.push_back(size.get<std::uint64_t>());
-  if (block.size() != 2 || list->size() != 2 || block[0] == 0 || block[1] == 0 || block[0] > max_group || block[1] > max_group)
-    object.fail(key, fmt::format("found {}, expected the rows and columns of a block, as [128, 128]", describe_json(*list)));
+  if (block.size() != 2 || list->size() != 2 || block[0] == 0 || block[1] == 0 || block[0] > max_group ||
+      block[1] > max_group)
+    object.fail(key,
+                fmt::format("found {}, expected the rows and columns of a block, as [128, 128]", describe_json(*list)));
   return block;
 }
 
@@ -54,8 +56,7 @@ Quantization read_gptq(const JsonObject& object) {
 Quantization read_awq(const JsonObject& object) {
   expect_four_bits(object, object.has("w_bit") ? "w_bit" : "bits");
   const std::string version = object.text("version").value_or("gemm");
-  if (version != "gemm" && version != "GEMM")
-    object.fail("version", fmt::format("found '{}', expected gemm", version));
+  if (version != "gemm" && version != "GEMM") object.fail("version", fmt::format("found '{}', expected gemm", version));
   Quantization result;
   result.kind = Quantization::Kind::awq;
   result.group_size = read_group_size(object, object.has("q_group_size") ? "q_group_size" : "group_size");
@@ -81,7 +82,8 @@ Quantization read_compressed_tensors(const JsonObject& object) {
   if (!groups || groups->json().size() != 1)
     object.fail("config_groups", "found other than one group, expected one for all matrices");
   const auto& [name, group] = *groups->json().items().begin();
-  const auto weights = JsonObject(group, object.source(), "quantization_config.config_groups." + name).object("weights");
+  const auto weights =
+      JsonObject(group, object.source(), "quantization_config.config_groups." + name).object("weights");
   if (!weights || weights->text("type").value_or("") != "float" || weights->uint("num_bits") != 8)
     object.fail("config_groups", "found weights other than 8-bit floats, expected these");
   result.block = read_block(*weights, "block_structure");

@@ -27,16 +27,14 @@ struct TypeEntry {
   std::size_t bytes;
 };
 constexpr TypeEntry stored_types[] = {
-    {"F64", StoredType::f64, 8},         {"F32", StoredType::f32, 4},         {"F16", StoredType::f16, 2},
-    {"BF16", StoredType::bf16, 2},       {"F8_E4M3", StoredType::f8_e4m3, 1}, {"F8_E5M2", StoredType::f8_e5m2, 1},
-    {"I64", StoredType::i64, 8},         {"I32", StoredType::i32, 4},         {"I16", StoredType::i16, 2},
-    {"I8", StoredType::i8, 1},           {"U64", StoredType::u64, 8},         {"U32", StoredType::u32, 4},
-    {"U16", StoredType::u16, 2},         {"U8", StoredType::u8, 1},           {"BOOL", StoredType::boolean, 1},
+    {"F64", StoredType::f64, 8},   {"F32", StoredType::f32, 4},         {"F16", StoredType::f16, 2},
+    {"BF16", StoredType::bf16, 2}, {"F8_E4M3", StoredType::f8_e4m3, 1}, {"F8_E5M2", StoredType::f8_e5m2, 1},
+    {"I64", StoredType::i64, 8},   {"I32", StoredType::i32, 4},         {"I16", StoredType::i16, 2},
+    {"I8", StoredType::i8, 1},     {"U64", StoredType::u64, 8},         {"U32", StoredType::u32, 4},
+    {"U16", StoredType::u16, 2},   {"U8", StoredType::u8, 1},           {"BOOL", StoredType::boolean, 1},
 };
 
-const TypeEntry& entry_of(StoredType type) {
-  return *std::ranges::find(stored_types, type, &TypeEntry::type);
-}
+const TypeEntry& entry_of(StoredType type) { return *std::ranges::find(stored_types, type, &TypeEntry::type); }
 
 /// Collects the header's entries as they are read, so that names that stand twice are seen and nothing else is kept.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
@@ -181,9 +179,8 @@ void check_stored_overlaps(std::vector<HeaderReader::Entry>& entries) {
   std::ranges::sort(entries, {}, [](const auto& entry) { return entry.offsets; });
   for (std::size_t i = 1; i < entries.size(); ++i)
     if (entries[i - 1].offsets[1] > entries[i].offsets[0])
-      entries[i].tensor.fail(
-          fmt::format("begins at {}, within '{}', which ends at {}; the file is damaged", entries[i].offsets[0],
-                      entries[i - 1].tensor.name, entries[i - 1].offsets[1]));
+      entries[i].tensor.fail(fmt::format("begins at {}, within '{}', which ends at {}; the file is damaged",
+                                         entries[i].offsets[0], entries[i - 1].tensor.name, entries[i - 1].offsets[1]));
 }
 
 } // namespace
@@ -212,8 +209,7 @@ std::vector<StoredTensor> Safetensors::parse(std::span<const std::byte> bytes, c
                             length, std::min<std::uint64_t>(max_header_bytes, cursor.left())));
   const auto header = cursor.take(length, "the header");
   const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
-  if (!text.starts_with('{'))
-    cursor.fail("found a header that doesn't begin with '{'; this is no safetensors file");
+  if (!text.starts_with('{')) cursor.fail("found a header that doesn't begin with '{'; this is no safetensors file");
   check_json_depth(text, name);
   HeaderReader reader(name);
   nlohmann::json::sax_parse(text, &reader);

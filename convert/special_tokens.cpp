@@ -21,9 +21,9 @@ struct SpecialRole {
   bool may_add;          // whether there is a key that adds it to texts
 };
 constexpr SpecialRole special_roles[] = {
-    {"bos", "bos", true},      {"eos", "eos", true},    {"unk", "unknown", false}, {"sep", "seperator", true},
-    {"pad", "padding", false}, {"cls", "", false},      {"mask", "mask", false},   {"eot", "eot", false},
-    {"eom", "eom", false},
+    {"bos", "bos", true},       {"eos", "eos", true},      {"unk", "unknown", false},
+    {"sep", "seperator", true}, {"pad", "padding", false}, {"cls", "", false},
+    {"mask", "mask", false},    {"eot", "eot", false},     {"eom", "eom", false},
 };
 
 class SpecialTokenReader {

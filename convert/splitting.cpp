@@ -117,14 +117,15 @@ SplittingName recognize_splitting(const JsonObject& tokenizer) {
   if (const auto normalizer = tokenizer.object("normalizer")) check_normalizer(*normalizer, 0);
   std::vector<std::string> patterns;
   const auto steps = tokenizer.object("pre_tokenizer");
-  if (!steps) tokenizer.fail("pre_tokenizer", "found none, expected one that splits text; kern doesn't know this tokenizer");
+  if (!steps)
+    tokenizer.fail("pre_tokenizer", "found none, expected one that splits text; kern doesn't know this tokenizer");
   add_step(*steps, 0, patterns);
   const auto model = tokenizer.object("model");
   const bool words_first = model && model->flag("ignore_merges").value_or(false);
   const PretokenizerRule* chosen = nullptr;
   for (const PretokenizerRule& rule : all_pretokenizer_rules())
-    if (same_patterns(rule, patterns) && (!chosen || (chosen->whole_words_first != words_first &&
-                                                      rule.whole_words_first == words_first)))
+    if (same_patterns(rule, patterns) &&
+        (!chosen || (chosen->whole_words_first != words_first && rule.whole_words_first == words_first)))
       chosen = &rule;
   if (!chosen)
     tokenizer.fail("pre_tokenizer", fmt::format("found the patterns {}, expected those of one of {}; kern doesn't know "

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr float added_score = -1000.0f;   // what converters give tokens beside the tokenizer's own
+constexpr float added_score = -1000.0f; // what converters give tokens beside the tokenizer's own
 constexpr float padding_score = -10000.0f;
 
 /// The JSON files of a folder that say something of tokens.
@@ -48,8 +48,7 @@ struct TokenFiles {
 std::vector<AddedToken> read_added_tokens(const JsonObject& tokenizer) {
   std::vector<AddedToken> tokens;
   for (const JsonObject& entry : tokenizer.objects("added_tokens"))
-    tokens.push_back(
-        {entry.require_uint("id"), entry.require_text("content"), entry.flag("special").value_or(false)});
+    tokens.push_back({entry.require_uint("id"), entry.require_text("content"), entry.flag("special").value_or(false)});
   return tokens;
 }
 
@@ -155,10 +154,10 @@ void convert_byte_bpe(const TokenFiles& files, ModelConfig& config, Keys& keys) 
   const JsonObject model = bpe_model(tokenizer);
   const SplittingName splitting = recognize_splitting(tokenizer);
   if (!splitting.same_words_first)
-    config.warnings.push_back(
-        fmt::format("{}: 'model.ignore_merges' isn't what '{}' means in a GGUF file: words that are tokens may be split "
-                    "in another way",
-                    tokenizer.source(), splitting.name));
+    config.warnings.push_back(fmt::format(
+        "{}: 'model.ignore_merges' isn't what '{}' means in a GGUF file: words that are tokens may be split "
+        "in another way",
+        tokenizer.source(), splitting.name));
   const auto tokens = read_model_tokens(model);
   std::vector<AddedToken> added = read_added_tokens(tokenizer);
   for (AddedToken& token : read_decoder_tokens(files))
@@ -260,7 +259,7 @@ void convert_piece_bpe(const TokenFiles& files, ModelConfig& config, Keys& keys)
   for (const auto& [text, id] : tokens) {
     check_id(model, text, id, list.size());
     const auto score = scores.find(text);
-    const std::int32_t type = is_byte_token(text)     ? token_type::byte
+    const std::int32_t type = is_byte_token(text)    ? token_type::byte
                               : roles.contains(text) ? token_type::control
                                                      : token_type::normal;
     list.set(id, text, score == scores.end() ? added_score : score->second, type);

@@ -25,6 +25,10 @@ Keys of the JSON files:
     keys      {name: [type, value]}, or [type, elements, hash] for an array
     tensors   {name: [type, shape, hash]}, fastest dimension first
     file      the name that the converter gave the file
+    texts     [[text, ids]...] by the folder's own tokenizer, no specials added or parsed
+
+names.json holds what gguf-py makes of names and sizes: {"names": [[id, weights, parts...]...], "titles": [[id, title]...],
+"sizes": [[weights, label]...]}.
 
 Hashes are 64-bit FNV-1a of the bytes as they stand in the file, in hexadecimal.
 """
@@ -316,6 +320,34 @@ def tiny_qwen2_awq(folder):
     return plain
 
 
+SENTENCES = TEXT[:3] + ["The fox's den: 12345 berries!!\n\n  (and 7 more...)", "Füchse jagen 狐狸 🦊 nachts.", " leading  spaces\ttabs\r\n"]
+
+
+def encode_texts(folder):
+    if (folder / "tokenizer.model").exists():
+        proc = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+        return [[t, proc.encode(t)] for t in SENTENCES]
+    tok = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return [[t, tok.encode(t, add_special_tokens=False).ids] for t in SENTENCES]
+
+
+def name_cases():
+    import gguf
+
+    ids = [("meta-llama/Llama-3.2-1B-Instruct", 1235814400), ("Qwen/Qwen2.5-0.5B", 494032768), ("Qwen3-8B-FP8", 8190735360),
+           ("mistralai/Mistral-7B-Instruct-v0.3", 7248023552), ("TinyLlama-1.1B-Chat-v1.0", 1100048384), ("model", 1000),
+           ("Qwen2.5-7B-Instruct-1M", 7615616512), ("Llama-3-8B-Instruct-262k", 8030261248), ("bigscience/bloom-7b1", 7069016064),
+           ("gpt2-xl", 1557611200), ("Phi-3-mini-4k-instruct", 3821079552), ("NousResearch/Hermes-2-Pro-Llama-3-8B", 8030261248),
+           ("SmolLM2-135M", 134515008), ("c4ai-command-r-v01", 34980831232), ("Mixtral-8x7B-v0.1", 46702792704), ("a-b-c", 0),
+           ("some model with words", 10), ("./local", 5), ("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", 1777088000), ("v1.5-mini-large", 7),
+           ("OLMo-2-1124-7B", 7298617344), ("granite-3.1-2b-instruct", 2533531648), ("tiny--double-dash-7B", 7000000000), ("Falcon3-1B-Base", 1669408768),
+           ("stories15M_110M", 15191712), ("model-q4_0", 100), ("x-lora-vision-chat", 100), ("Ünïcode-3B", 3000000000)]
+    sizes = [0, 1, 94, 999, 1000, 9999, 10000, 999999, 1000001, 1235814400, 7248023552, 999999999, 10**12, 1500000000000, 134515008, 9500, 99500000]
+    return {"names": [[i, n, *gguf.Metadata.get_model_id_components(i, n)] for i, n in ids],
+            "titles": [[i.split("/")[-1], gguf.Metadata.id_to_title(i.split("/")[-1])] for i, _ in ids],
+            "sizes": [[n, gguf.size_label(n, n, 0, 0)] for n in sizes]}
+
+
 MODELS = {
     "Tiny-Llama-0.1M-Chat": (tiny_llama, None),
     "tiny-llama3": (tiny_llama3, "llama-bpe"),
@@ -388,6 +420,7 @@ def main():
     p.add_argument("names", nargs="*")
     args = p.parse_args()
     sys.path[:0] = [str(args.llama_cpp), str(args.llama_cpp / "gguf-py")]
+    (OUT / "names.json").write_text(json.dumps(name_cases(), ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     for name in args.names or MODELS:
         make, pre = MODELS[name]
         folder = OUT / name
@@ -396,6 +429,7 @@ def main():
         plain = make(folder)
         packed = name.endswith(("-gptq", "-fp8"))
         result = convert_awq(folder, plain, pre) if name.endswith("-awq") else convert(folder, pre, "f32" if packed else "auto")
+        result["texts"] = encode_texts(folder)
         (OUT / (name + ".json")).write_text(json.dumps(result, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
         print(name, sum(f.stat().st_size for f in folder.rglob("*")), "bytes,", len(result["tensors"]), "tensors")
 

@@ -1,0 +1,210 @@
+// Folders become the files that llama.cpp's converter makes of them.
+#include <cmath>
+#include <map>
+
+#include <doctest/doctest.h>
+
+#include "cli/quantize_plan.h"
+#include "convert/model_card.h"
+#include "convert/model_name.h"
+#include "kernels/cpu/memory.h"
+#include "model/error.h"
+#include "model/recode.h"
+#include "tests/convert_fixture.h"
+#include "tests/fixtures.h"
+#include "tokenizer/tokenizer.h"
+
+namespace kern {
+
+namespace {
+
+using nlohmann::json;
+
+/// [type, value], or [type, elements, hash] for an array, as the references have them.
+json describe_key(const MetadataValue& value) {
+  static const std::map<MetadataType, std::string> names = {{MetadataType::u32, "UINT32"},
+                                                            {MetadataType::i32, "INT32"},
+                                                            {MetadataType::f32, "FLOAT32"},
+                                                            {MetadataType::boolean, "BOOL"},
+                                                            {MetadataType::string, "STRING"}};
+  if (const auto* array = std::get_if<MetadataArray>(&value.data))
+    return {names.at(array->type) + "[]", array->count, test::hash_of(array->bytes)};
+  return std::visit(
+      [&](const auto& held) -> json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(held)>, MetadataArray>) return nullptr;
+        else return {names.at(value.type), held};
+      },
+      value.data);
+}
+
+json describe_tensor(const TensorInfo& tensor) {
+  std::vector<std::uint64_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
+  return {find_format(tensor.format)->name, shape, test::hash_of(tensor.bytes)};
+}
+
+/// Keys that quantizing sets rather than reading a folder.
+bool set_when_written(const std::string& key) {
+  return key == "general.file_type" || key == "general.quantization_version";
+}
+
+std::string reference_type(const json& reference, const FolderModel& model) {
+  std::string type = reference.at("options").at(1).get<std::string>();
+  if (type == "auto") return model.half_format() == Format::bf16 ? "BF16" : "F16";
+  return type;
+}
+
+std::vector<float> decoded_floats(const TensorInfo& tensor) {
+  ThreadPool pool(1);
+  Recoder recoder(pool, choose_cpu_kernels(), "test");
+  std::vector<float> floats(tensor.elements());
+  std::size_t done = 0;
+  recoder.recode(tensor, Format::f32, {}, [&](std::span<const std::byte> bytes) {
+    std::memcpy(reinterpret_cast<std::byte*>(floats.data()) + done, bytes.data(), bytes.size());
+    done += bytes.size();
+  });
+  REQUIRE(done == floats.size() * sizeof(float));
+  return floats;
+}
+
+} // namespace
+
+TEST_CASE("folders give the keys, tensors and bytes that llama.cpp's converter gives") {
+  for (const std::string& name : test::convert_fixtures) {
+    CAPTURE(name);
+    const json reference = test::convert_reference(name);
+    FolderOptions options;
+    options.keep_exact = reference.at("options").at(1) == "auto";
+    const FolderModel model = FolderModel::open(test::convert_folder(name), options);
+    const std::string type = reference_type(reference, model);
+    const auto bytes = test::converted(model, type, true);
+    const Gguf gguf = Gguf::parse(bytes, name);
+    CHECK(gguf.tensors().size() == reference.at("tensors").size());
+    for (const auto& [tensor, expected] : reference.at("tensors").items()) {
+      CAPTURE(tensor);
+      REQUIRE(gguf.find(tensor));
+      CHECK(describe_tensor(*gguf.find(tensor)) == expected);
+    }
+    for (const auto& [key, expected] : reference.at("keys").items()) {
+      CAPTURE(key);
+      if (set_when_written(key)) continue;
+      REQUIRE(gguf.metadata().has(key));
+      // llama.cpp gives every token of such a tokenizer the same score, and its text other tokens.
+      if (name == "tiny-mistral" && key == "tokenizer.ggml.scores") continue;
+      CHECK(describe_key(*gguf.metadata().find(key)) == expected);
+    }
+    for (const auto& [key, value] : gguf.metadata().values()) {
+      CAPTURE(key);
+      CHECK(reference.at("keys").contains(key));
+    }
+    const json keys = reference.at("keys");
+    CHECK(keys.at("general.file_type").at(1) == find_mix(type)->file_type);
+    CHECK(model.default_output(find_mix(type)->name).filename() == reference.at("file").get<std::string>());
+    CHECK(model.warnings().empty());
+  }
+}
+
+TEST_CASE("texts are the tokens that the folder's own tokenizer makes of them") {
+  for (const std::string& name : test::convert_fixtures) {
+    CAPTURE(name);
+    const FolderModel model = FolderModel::open(test::convert_folder(name), {true, true});
+    CHECK(model.source().tensors.empty());
+    const auto tokenizer = Tokenizer::create(*model.source().metadata);
+    for (const json& pair : test::convert_reference(name).at("texts")) {
+      const std::string text = pair.at(0).get<std::string>();
+      CAPTURE(text);
+      EncodeOptions options;
+      options.add_special = false;
+      CHECK(tokenizer->encode(text, options) == pair.at(1).get<std::vector<Token>>());
+    }
+  }
+}
+
+TEST_CASE("4-bit matrices stay 4-bit matrices where that changes no weight") {
+  const auto check = [](const std::string& name, const std::map<std::string, Format>& expected) {
+    CAPTURE(name);
+    const FolderModel exact = FolderModel::open(test::convert_folder(name), {false, true});
+    const FolderModel plain = FolderModel::open(test::convert_folder(name), {false, false});
+    const ModelSource source = exact.source();
+    const ModelSource floats = plain.source();
+    for (std::size_t i = 0; i < source.tensors.size(); ++i) {
+      const TensorInfo& tensor = source.tensors[i];
+      CAPTURE(tensor.name);
+      if (tensor.rank < 2) continue;
+      const auto known = expected.find(tensor.name);
+      CHECK(tensor.format == (known == expected.end() ? floats.tensors[i].format : known->second));
+      CHECK(decoded_floats(tensor) == decoded_floats(floats.tensors[i]));
+    }
+    // What stays is written as it is, and what goes through floats is in the 16-bit format.
+    const auto bytes = test::converted(exact, "F16", true);
+    const Gguf gguf = Gguf::parse(bytes, name);
+    for (const TensorInfo& tensor : gguf.tensors()) {
+      const auto known = expected.find(tensor.name);
+      if (tensor.rank == 2) CHECK(tensor.format == (known == expected.end() ? Format::f16 : known->second));
+    }
+  };
+  check("tiny-llama-gptq", {{"blk.0.attn_q.weight", Format::q4_0},
+                            {"blk.0.attn_k.weight", Format::q4_0},
+                            {"blk.0.ffn_down.weight", Format::q4_0}});
+  check("tiny-qwen2-awq", {{"blk.0.ffn_up.weight", Format::q4_0}, {"blk.0.ffn_down.weight", Format::q4_1}});
+}
+
+TEST_CASE("quantizing a folder is quantizing what it converts to") {
+  for (const std::string name : {"Tiny-Llama-0.1M-Chat", "tiny-qwen3-fp8", "tiny-llama3"}) {
+    CAPTURE(name);
+    const FolderModel model = FolderModel::open(test::convert_folder(name), {});
+    const auto whole_bytes = test::converted(model, "F32");
+    const Gguf whole = Gguf::parse(whole_bytes, "whole");
+    QuantizeOptions options;
+    options.mix = find_mix("Q4_0");
+    const QuantizePlan plan = plan_quantization(whole, options, nullptr);
+    const auto direct_bytes = test::converted(model, "Q4_0");
+    const Gguf direct = Gguf::parse(direct_bytes, "direct");
+    ThreadPool pool(1);
+    Recoder recoder(pool, choose_cpu_kernels(), "whole");
+    for (const PlannedTensor& planned : plan.tensors) {
+      CAPTURE(planned.tensor->name);
+      std::vector<std::byte> bytes;
+      recoder.recode(*planned.tensor, planned.format, {},
+                     [&](std::span<const std::byte> part) { bytes.insert(bytes.end(), part.begin(), part.end()); });
+      const TensorInfo* tensor = direct.find(planned.tensor->name);
+      REQUIRE(tensor);
+      CHECK(tensor->format == planned.format);
+      CHECK(std::ranges::equal(tensor->bytes, bytes));
+    }
+  }
+}
+
+TEST_CASE("names come apart as llama.cpp's converter takes them apart") {
+  const json cases = test::convert_reference("names");
+  for (const json& entry : cases.at("names")) {
+    CAPTURE(entry.dump());
+    const NameParts parts = split_model_name(entry.at(0).get<std::string>(), entry.at(1).get<std::uint64_t>());
+    const auto same = [](const std::optional<std::string>& found, const json& expected) {
+      return found ? expected == *found : expected.is_null();
+    };
+    CHECK(same(parts.name, entry.at(2)));
+    CHECK(same(parts.organization, entry.at(3)));
+    CHECK(same(parts.basename, entry.at(4)));
+    CHECK(same(parts.finetune, entry.at(5)));
+    CHECK(same(parts.version, entry.at(6)));
+    CHECK(same(parts.size_label, entry.at(7)));
+  }
+  for (const json& entry : cases.at("titles"))
+    CHECK(title_of(entry.at(0).get<std::string>()) == entry.at(1).get<std::string>());
+  for (const json& entry : cases.at("sizes"))
+    CHECK(size_label(entry.at(0).get<std::uint64_t>()) == entry.at(1).get<std::string>());
+}
+
+TEST_CASE("model cards say what they say plainly, and nothing else") {
+  using Card = std::map<std::string, std::vector<std::string>>;
+  CHECK(parse_front_matter("---\nlicense: mit\ntags:\n- a\n- \"b c\"\nlanguage: [en, 'de']\n---\n# x\n") ==
+        Card{{"license", {"mit"}}, {"tags", {"a", "b c"}}, {"language", {"en", "de"}}});
+  CHECK(parse_front_matter("---\nlicense: mit\n").empty());
+  CHECK(parse_front_matter("# license: mit\n").empty());
+  CHECK(parse_front_matter("---\r\nlicense: mit # as is\r\n---\r\n") == Card{{"license", {"mit"}}});
+  CHECK(parse_front_matter(
+            "---\nwidget:\n- text: hello\n  more: 1\nmodel-index:\n  name: x\nlicense: |\n  long\n---\n") == Card{});
+  CHECK(parse_front_matter("---\n- a\n: b\nx: {a: 1}\n---\n") == Card{});
+}
+
+} // namespace kern
