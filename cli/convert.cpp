@@ -69,6 +69,8 @@ int convert_model(ConvertFlags& flags) {
     write_output(fmt::format("{}\n\n{}", out, plan_table(plan)));
     return 0;
   }
+  if (model.reads(out))
+    throw Error(ExitCode::output, fmt::format("{} is a file that is read; name another for the result", out));
   if (!flags.quiet)
     for (const std::string& warning : model.warnings())
       write_notice(fmt::format("kern: warning: {}\n", escape_controls(warning)));

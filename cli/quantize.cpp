@@ -195,7 +195,7 @@ int quantize_model(QuantizeFlags& flags) {
     write_output(plan_table(plan));
     return 0;
   }
-  if (same_file(paths.in, paths.out))
+  if (opened.folder ? opened.folder->reads(paths.out) : same_file(paths.in, paths.out))
     throw Error(ExitCode::output, fmt::format("{} is the file that is read; name another for the result", paths.out));
   if (plan.without_importance > 0 && !flags.quiet)
     write_notice(fmt::format("kern: warning: {}: found no entry for {} of {} matrices, which are quantized without\n",

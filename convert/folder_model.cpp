@@ -16,6 +16,7 @@
 #include "convert/quantization.h"
 #include "convert/stored_rows.h"
 #include "convert/vocabulary.h"
+#include "kernels/cpu/memory.h"
 #include "model/error.h"
 #include "model/gguf_writer.h"
 
@@ -156,7 +157,9 @@ void FolderModel::Parts::add_matrix(const StoredTensor& tensor, const std::strin
                             "these",
                             stored_type_name(tensor.type)));
   add_rows(name, *format, tensor.shape[0], tensor.shape[1]);
-  if (order.head_rows == 0) {
+  // Headers of any length may leave numbers at odd places.
+  const bool aligned = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % stored_type_bytes(tensor.type) == 0;
+  if (order.head_rows == 0 && aligned) {
     tensors.back().bytes = tensor.bytes;
     return;
   }
@@ -167,7 +170,9 @@ void FolderModel::Parts::add_matrix(const StoredTensor& tensor, const std::strin
 void FolderModel::Parts::add_packed(const StoredTensor& codes) {
   const std::string base = codes.name.substr(0, codes.name.size() - std::string_view("qweight").size());
   const std::string name = mapped_name(codes, base + "weight");
-  PackedRows packed = make_packed_rows(find_packed(checkpoint, quantization, codes), order_of(name), keep_exact);
+  const PackedMatrix matrix = find_packed(checkpoint, quantization, codes);
+  PackedRows packed = make_packed_rows(matrix, order_of(name), keep_exact);
+  for (const StoredTensor* looked_at : {matrix.zeros, matrix.scales}) drop_pages(looked_at->bytes);
   check_shape(codes, name, {packed.rows, packed.columns});
   add_rows(name, packed.format, packed.rows, packed.columns);
   readers.push_back(std::move(packed.reader));
@@ -269,6 +274,13 @@ Format FolderModel::half_format() const {
 
 fs::path FolderModel::default_output(std::string_view type) const {
   return parts_->folder / (parts_->names.file_stem(type) + ".gguf");
+}
+
+bool FolderModel::reads(const fs::path& path) const {
+  std::error_code error;
+  if (!fs::exists(path, error) || path.extension() == ".gguf") return false;
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  return fs::equivalent(parent, parts_->folder, error) && !error;
 }
 
 bool is_model_folder(const fs::path& path) {

@@ -38,6 +38,8 @@ public:
   Format half_format() const;
   /// The folder's file for a type ("F16", "Q4_K_M", "vocab") as converters name it.
   std::filesystem::path default_output(std::string_view type) const;
+  /// Whether a path is that of a file of the folder that isn't a GGUF file: nothing to write over.
+  bool reads(const std::filesystem::path& path) const;
 
 private:
   struct Parts;

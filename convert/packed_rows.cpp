@@ -37,13 +37,18 @@ std::uint32_t word(const StoredTensor& tensor, std::uint64_t index) {
   return value;
 }
 
-/// A packed matrix with its scales and zero points unpacked: one in group_size of its weights, so they are small.
+/// What the groups of one row share.
+struct RowGroups {
+  std::vector<float> scales;       // [groups]
+  std::vector<std::uint8_t> zeros; // [groups]
+};
+
+/// Reads a packed matrix where it lies: nothing of it is held but the columns' groups.
 class PackedReader : public RowReader {
 public:
   PackedReader(const PackedMatrix& matrix, RowOrder order) : matrix_(matrix), order_(order) {
     read_sizes();
     read_groups();
-    read_scales();
   }
 
   std::uint64_t rows() const { return rows_; }
@@ -55,14 +60,19 @@ public:
     if (!in_order_ || group_size_ % 32 != 0 || columns_ % 32 != 0) return;
     bool symmetric = true;
     bool exact_minimum = true;
-    for (std::size_t i = 0; i < scales_.size(); ++i) {
-      if (to_float(to_half(scales_[i])) != scales_[i] || !std::isfinite(scales_[i])) return;
-      symmetric = symmetric && zeros_[i] == 8;
-      const float minimum = -scales_[i] * static_cast<float>(zeros_[i]);
-      exact_minimum = exact_minimum && to_float(to_half(minimum)) == minimum;
+    RowGroups groups;
+    for (std::uint64_t row = 0; row < rows_; ++row) {
+      read_row_groups(row, groups);
+      for (std::size_t g = 0; g < groups_; ++g) {
+        const float scale = groups.scales[g];
+        if (to_float(to_half(scale)) != scale || !std::isfinite(scale)) return;
+        symmetric = symmetric && groups.zeros[g] == 8;
+        const float minimum = -scale * static_cast<float>(groups.zeros[g]);
+        exact_minimum = exact_minimum && to_float(to_half(minimum)) == minimum;
+      }
+      if (!symmetric && !exact_minimum) return;
     }
-    if (symmetric) format_ = Format::q4_0;
-    else if (exact_minimum) format_ = Format::q4_1;
+    format_ = symmetric ? Format::q4_0 : Format::q4_1;
   }
 
   void read(std::int64_t begin, std::int64_t count, std::byte* out) const override {
@@ -70,17 +80,21 @@ public:
     if (matrix_.packing == Packing::gptq) unpack_gptq(begin, count, codes.data());
     else unpack_awq(begin, count, codes.data());
     const std::size_t bytes = row_bytes(format_, columns_);
+    RowGroups groups;
     for (std::int64_t i = 0; i < count; ++i) {
       const std::uint8_t* from = codes.data() + static_cast<std::size_t>(i) * columns_;
       const auto row = static_cast<std::uint64_t>(order_.stored(begin + i));
       std::byte* to = out + static_cast<std::size_t>(i) * bytes;
-      if (format_ == Format::f32) write_floats(row, from, to);
-      else if (format_ == Format::q4_0) write_blocks<Q4_0>(row, from, to);
-      else write_blocks<Q4_1>(row, from, to);
+      read_row_groups(row, groups);
+      if (format_ == Format::f32) write_floats(groups, from, to);
+      else if (format_ == Format::q4_0) write_blocks<Q4_0>(groups, from, to);
+      else write_blocks<Q4_1>(groups, from, to);
     }
   }
 
-  std::vector<std::span<const std::byte>> sources() const override { return {matrix_.codes->bytes}; }
+  std::vector<std::span<const std::byte>> sources() const override {
+    return {matrix_.codes->bytes, matrix_.zeros->bytes, matrix_.scales->bytes};
+  }
 
 private:
   void read_sizes() {
@@ -99,6 +113,7 @@ private:
     groups_ = columns_ / group_size_;
     expect_shape(*matrix_.zeros, {groups_, rows_ / 8});
     expect_shape(*matrix_.scales, {groups_, rows_});
+    expect_floats(*matrix_.scales);
   }
 
   void read_groups() {
@@ -117,16 +132,16 @@ private:
     }
   }
 
-  void read_scales() {
-    scales_ = stored_floats(*matrix_.scales);
-    zeros_.resize(scales_.size());
-    for (std::uint64_t g = 0; g < groups_; ++g)
-      for (std::uint64_t r = 0; r < rows_; ++r) {
-        const unsigned nibble = matrix_.packing == Packing::awq ? awq_nibbles[r % 8] : static_cast<unsigned>(r % 8);
-        const std::uint32_t packed = word(*matrix_.zeros, g * (rows_ / 8) + r / 8);
-        zeros_[g * rows_ + r] =
-            static_cast<std::uint8_t>(static_cast<int>((packed >> (nibble * 4)) & 15u) + matrix_.zero_offset);
-      }
+  void read_row_groups(std::uint64_t row, RowGroups& groups) const {
+    groups.scales.resize(groups_);
+    groups.zeros.resize(groups_);
+    const unsigned nibble = matrix_.packing == Packing::awq ? awq_nibbles[row % 8] : static_cast<unsigned>(row % 8);
+    for (std::uint64_t g = 0; g < groups_; ++g) {
+      groups.scales[g] = stored_float(*matrix_.scales, g * rows_ + row);
+      const std::uint32_t packed = word(*matrix_.zeros, g * (rows_ / 8) + row / 8);
+      groups.zeros[g] =
+          static_cast<std::uint8_t>(static_cast<int>((packed >> (nibble * 4)) & 15u) + matrix_.zero_offset);
+    }
   }
 
   /// codes [count, columns]
@@ -151,20 +166,21 @@ private:
       }
   }
 
-  void write_floats(std::uint64_t row, const std::uint8_t* codes, std::byte* out) const {
+  void write_floats(const RowGroups& groups, const std::uint8_t* codes, std::byte* out) const {
     for (std::uint64_t c = 0; c < columns_; ++c) {
-      const std::size_t at = group_of_[c] * rows_ + row;
-      const float value = scales_[at] * static_cast<float>(static_cast<int>(codes[c]) - static_cast<int>(zeros_[at]));
+      const std::size_t g = group_of_[c];
+      const float value =
+          groups.scales[g] * static_cast<float>(static_cast<int>(codes[c]) - static_cast<int>(groups.zeros[g]));
       std::memcpy(out + c * sizeof value, &value, sizeof value);
     }
   }
 
-  template <class Traits> void write_blocks(std::uint64_t row, const std::uint8_t* codes, std::byte* out) const {
+  template <class Traits> void write_blocks(const RowGroups& groups, const std::uint8_t* codes, std::byte* out) const {
     for (std::uint64_t c = 0; c < columns_; c += 32) {
-      const std::size_t at = group_of_[c] * rows_ + row;
+      const std::size_t g = group_of_[c];
       typename Traits::Block block;
-      block.d = to_half(scales_[at]);
-      if constexpr (Traits::has_min) block.m = to_half(-scales_[at] * static_cast<float>(zeros_[at]));
+      block.d = to_half(groups.scales[g]);
+      if constexpr (Traits::has_min) block.m = to_half(-groups.scales[g] * static_cast<float>(groups.zeros[g]));
       pack_nibbles(codes + c, 16, block.codes);
       std::memcpy(out + c / 32 * sizeof block, &block, sizeof block);
     }
@@ -179,8 +195,6 @@ private:
   bool in_order_ = true; // whether groups are runs of columns
   Format format_ = Format::f32;
   std::vector<std::uint32_t> group_of_; // [columns]
-  std::vector<float> scales_;           // [groups, rows]
-  std::vector<std::uint8_t> zeros_;     // [groups, rows]
 };
 
 } // namespace

@@ -127,21 +127,26 @@ std::optional<Format> stored_format(StoredType type) {
   }
 }
 
-std::vector<float> stored_floats(const StoredTensor& tensor) {
-  std::vector<float> floats(tensor.elements());
-  const std::size_t size = stored_type_bytes(tensor.type);
-  for (std::size_t i = 0; i < floats.size(); ++i) {
-    const std::byte* from = tensor.bytes.data() + i * size;
-    switch (tensor.type) {
-    case StoredType::f64: floats[i] = static_cast<float>(load<double>(from)); break;
-    case StoredType::f32: floats[i] = load<float>(from); break;
-    case StoredType::f16: floats[i] = to_float(load<Half>(from)); break;
-    case StoredType::bf16: floats[i] = to_float(load<BFloat16>(from)); break;
-    case StoredType::f8_e4m3: floats[i] = e4m3_table[static_cast<std::size_t>(*from)]; break;
-    default:
-      tensor.fail(fmt::format("found numbers of type {}, expected F32, F16 or BF16", stored_type_name(tensor.type)));
-    }
+void expect_floats(const StoredTensor& tensor) {
+  if (tensor.type != StoredType::f64 && tensor.type != StoredType::f8_e4m3 && !stored_format(tensor.type))
+    tensor.fail(fmt::format("found numbers of type {}, expected F32, F16 or BF16", stored_type_name(tensor.type)));
+}
+
+float stored_float(const StoredTensor& tensor, std::uint64_t index) {
+  const std::byte* from = tensor.bytes.data() + index * stored_type_bytes(tensor.type);
+  switch (tensor.type) {
+  case StoredType::f64: return static_cast<float>(load<double>(from));
+  case StoredType::f32: return load<float>(from);
+  case StoredType::f16: return to_float(load<Half>(from));
+  case StoredType::bf16: return to_float(load<BFloat16>(from));
+  default: return e4m3_table[static_cast<std::size_t>(*from)];
   }
+}
+
+std::vector<float> stored_floats(const StoredTensor& tensor) {
+  expect_floats(tensor);
+  std::vector<float> floats(tensor.elements());
+  for (std::size_t i = 0; i < floats.size(); ++i) floats[i] = stored_float(tensor, i);
   return floats;
 }
 

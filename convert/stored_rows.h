@@ -25,7 +25,13 @@ struct RowOrder {
   }
 };
 
-/// The numbers of a tensor of type F64, F32, F16, BF16 or F8 as floats. Throws Error(model) for another type.
+/// Throws Error(model) where a tensor's numbers aren't F64, F32, F16, BF16 or F8_E4M3.
+void expect_floats(const StoredTensor& tensor);
+
+/// One number of such a tensor.
+float stored_float(const StoredTensor& tensor, std::uint64_t index);
+
+/// All numbers of a tensor of type F64, F32, F16, BF16 or F8 as floats. Throws Error(model) for another type.
 std::vector<float> stored_floats(const StoredTensor& tensor);
 
 /// F32, F16 or BF16 for a tensor of that type; nothing for others.

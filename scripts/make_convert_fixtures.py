@@ -30,6 +30,8 @@ Keys of the JSON files:
 names.json holds what gguf-py makes of names and sizes: {"names": [[id, weights, parts...]...], "titles": [[id, title]...],
 "sizes": [[weights, label]...]}.
 
+With `--corpora` it writes what fuzzing begins with instead: tests/data/{folder,safetensors,sentencepiece}/corpus.
+
 Hashes are 64-bit FNV-1a of the bytes as they stand in the file, in hexadecimal.
 """
 
@@ -414,11 +416,77 @@ def convert_awq(folder, plain, pre):
         return convert(work, pre, "f32")
 
 
+# ---- what fuzzing begins with ----
+def safetensors_bytes(tensors):
+    """tensors: {name: (type, shape, bytes)}"""
+    header, data = {}, b""
+    for name, (kind, shape, raw) in tensors.items():
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def write_corpora():
+    def put(target, name, data):
+        folder = HERE.parent / "tests" / "data" / target / "corpus"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+    half = np.float16(1.5).tobytes()
+    put("safetensors", "numbers", safetensors_bytes({"__metadata__": ("F32", [1], b"abcd"), "a": ("F32", [1, 2], b"12345678"),
+                                                      "b": ("BF16", [2], b"1234"), "c": ("I64", [], b"12345678")}))
+    put("safetensors", "fp8", safetensors_bytes({"w": ("F8_E4M3", [2, 4], b"12345678"), "w_scale": ("F32", [1, 2], b"\0\0\x80?" * 2)}))
+    put("safetensors", "gptq", safetensors_bytes({"q": ("I32", [4, 8], b"\x12\x34\x56\x78" * 32), "z": ("I32", [1, 1], b"\x77" * 4),
+                                                  "s": ("F16", [1, 8], half * 8), "g": ("I32", [32], b"\0" * 128)}))
+    put("safetensors", "awq", safetensors_bytes({"q": ("I32", [8, 1], b"\x12\x34\x56\x78" * 8), "z": ("I32", [1, 1], b"\x88" * 4),
+                                                 "s": ("F16", [1, 8], half * 8)}))
+    put("safetensors", "overlap", safetensors_bytes({"a": ("U8", [4], b"1234"), "b": ("U8", [0], b"")}).replace(b"[4,4]", b"[2,2]"))
+    with tempfile.TemporaryDirectory() as place:
+        whole = sentencepiece_model(pathlib.Path(place), 300).read_bytes()
+    put("sentencepiece", "whole", whole[:300] + whole[-150:])
+    put("sentencepiece", "one", b"\x0a\x0a\x0a\x03\xe2\x96\x81\x15\x00\x00\x80\xbf")
+
+    tokens = {**{c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, "ab": 256}
+    config = dict(architectures=["LlamaForCausalLM"], hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+                  num_key_value_heads=1, vocab_size=260, rope_scaling=dict(type="llama3", factor=8.0), _name_or_path="a/B-1B-v1")
+    small = {c: i for c, i in list(tokens.items())[60:80]}
+    steps = [dict(type="Split", pattern=dict(Regex=QWEN2), behavior="Isolated", invert=False),
+             dict(type="ByteLevel", add_prefix_space=False, use_regex=False)]
+    qwen = dict(added_tokens=[dict(id=257, content="<|im_end|>", special=True)], normalizer=dict(type="NFC"),
+                pre_tokenizer=dict(type="Sequence", pretokenizers=steps), post_processor=dict(type="ByteLevel"),
+                decoder=dict(type="ByteLevel"), model=dict(type="BPE", vocab=small, merges=["a b", ["b", "a"]]))
+    pieces = dict(added_tokens=[dict(id=1, content="<s>", special=True)], normalizer=dict(type="Prepend", prepend="\u2581"),
+                  post_processor=dict(type="TemplateProcessing", single=[dict(SpecialToken=dict(id="<s>")), dict(Sequence=dict(id="A"))],
+                                      pair=[dict(Sequence=dict(id="A")), dict(SpecialToken=dict(id="</s>")), dict(Sequence=dict(id="B"))]),
+                  decoder=dict(type="Sequence"),
+                  model=dict(type="BPE", byte_fallback=True, vocab={"<unk>": 0, "<s>": 1, "a": 2, "b": 3, "ab": 4, "<0x00>": 5},
+                             merges=[["a", "b"]]))
+    special = dict(bos_token="<s>", eos_token=dict(content="<|im_end|>"), add_bos_token=True, chat_template=[dict(name="x y", template="t")],
+                   added_tokens_decoder={"258": dict(content="<pad>", special=False)})
+    card = "---\nlicense: mit\ntags: [a, 'b']\nbase_model:\n- x/Y-7B\n- https://huggingface.co/x/z\n---\n"
+
+    def fields(**files):
+        texts = [k.encode() + (v if isinstance(v, bytes) else (v if isinstance(v, str) else json.dumps(v, separators=(",", ":"))).encode())
+                 for k, v in files.items()]
+        return b"\x1e".join(texts)
+
+    qwen_config = {**config, "architectures": ["Qwen2ForCausalLM"], "rope_scaling": dict(type="yarn", factor=2.0)}
+    put("folder", "qwen", fields(c=qwen_config, t=qwen, k=special, r=card))
+    put("folder", "pieces", fields(c=config, t=pieces, k=special, g=dict(top_k=3, temperature=0.5), j="{{ x }}"))
+    put("folder", "model", fields(c=config, m=b"\x0a\x08\x0a\x01a\x15\x00\x00\x80\xbf\x12\x02\x18\x02", a={"<x>": 3}, k=special))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--llama-cpp", required=True, type=pathlib.Path)
+    p.add_argument("--llama-cpp", type=pathlib.Path)
+    p.add_argument("--corpora", action="store_true")
     p.add_argument("names", nargs="*")
     args = p.parse_args()
+    if args.corpora:
+        return write_corpora()
+    if not args.llama_cpp:
+        p.error("--llama-cpp DIR is missing")
     sys.path[:0] = [str(args.llama_cpp), str(args.llama_cpp / "gguf-py")]
     (OUT / "names.json").write_text(json.dumps(name_cases(), ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     for name in args.names or MODELS:

@@ -120,6 +120,7 @@ TEST_CASE("kern convert refuses in one line") {
   refused({folder + "/config.json"}, 2, "found a file");
   refused({folder, "/dev/null"}, 8, "found a device or pipe");
   refused({folder, folder}, 8, "found a folder");
+  refused({folder, folder + "/model.safetensors"}, 8, "is a file that is read");
   refused({folder, models.path("no/folder/o.gguf")}, 8, "no/folder");
   copy.edit("config.json", [](nlohmann::json& config) { config["architectures"] = {"Evil\n\x1b[31mForCausalLM"}; });
   refused({folder}, 3, "Evil\\n\\x1b[31mForCausalLM");
