@@ -82,7 +82,7 @@ void JsonObject::fail(std::string_view key, const std::string& problem) const {
 std::optional<std::uint64_t> JsonObject::uint(std::string_view key, std::uint64_t max) const {
   const Json* value = find(key);
   if (!value) return std::nullopt;
-  if (!value->is_number_unsigned())
+  if (!value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0))
     fail(key, fmt::format("found {}, expected a whole number of at least 0", describe_json(*value)));
   const auto number = value->get<std::uint64_t>();
   if (number > max) fail(key, fmt::format("found {}, expected at most {}", number, max));

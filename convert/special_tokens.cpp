@@ -31,16 +31,14 @@ public:
   explicit SpecialTokenReader(const SpecialSources& sources) : sources_(sources) {
     if (sources.tokenizer_config)
       for (const SpecialRole& role : special_roles)
-        if (role.name != "eot" && role.name != "eom")
-          if (auto text = special_text(*sources.tokenizer_config, std::string(role.name) + "_token"))
-            texts_[std::string(role.name)] = *text;
+        if (role.name != "eot" && role.name != "eom") read_role(std::string(role.name));
   }
 
   void read() {
     if (sources_.tokenizer) {
       // Where only the classifier's names are given, they are the ends of texts.
-      if (text("bos").empty() && !text("cls").empty()) texts_["bos"] = text("cls");
-      if (text("eos").empty() && !text("sep").empty()) texts_["eos"] = text("sep");
+      if (text("bos").empty() && !text("cls").empty()) set_text("bos", text("cls"));
+      if (text("eos").empty() && !text("sep").empty()) set_text("eos", text("sep"));
       read_post_processor();
     }
     if (sources_.tokenizer_config) read_texts();
@@ -59,6 +57,22 @@ public:
   }
 
 private:
+  void read_role(const std::string& role) {
+    const std::string key = role + "_token";
+    if (const auto text = special_text(*sources_.tokenizer_config, key)) set_text(role, *text);
+    if (texts_.contains(role) && sources_.tokenizer_config->find(key)->is_object()) objects_.insert(role);
+  }
+
+  void set_text(const std::string& role, const std::string& text) {
+    texts_[role] = text;
+    objects_.erase(role);
+  }
+
+  /// Whether a role has this text. The converter compares strings only, so that no object is the same as anything.
+  bool is(const std::string& role, const std::string& value) const {
+    return !objects_.contains(role) && !value.empty() && text(role) == value;
+  }
+
   std::string text(const std::string& role) const {
     const auto found = texts_.find(role);
     return found == texts_.end() ? "" : found->second;
@@ -103,21 +117,21 @@ private:
   }
 
   void read_first(const std::string& first) {
-    if (!sources_.tokenizer_config) texts_["bos"] = first;
-    else if (first != text("bos") && first != text("cls")) {
-      if (text("bos").empty()) texts_["bos"] = first;
-      if (text("cls").empty()) texts_["cls"] = first;
+    if (!sources_.tokenizer_config) set_text("bos", first);
+    else if (!is("bos", first) && !is("cls", first)) {
+      if (text("bos").empty()) set_text("bos", first);
+      if (text("cls").empty()) set_text("cls", first);
     }
-    adds_["bos"] = first == text("bos") || first == text("cls");
+    adds_["bos"] = is("bos", first) || is("cls", first);
   }
 
   void read_last(const std::string& last) {
-    if (sources_.tokenizer_config && last != text("eos")) {
+    if (sources_.tokenizer_config && !is("eos", last)) {
       // What was said to end texts ends turns or messages.
       const std::string other = !texts_.contains("eot") ? "eot" : !texts_.contains("eom") ? "eom" : "";
-      if (!other.empty()) texts_[other] = text("eos");
+      if (!other.empty()) set_text(other, text("eos"));
     }
-    texts_["eos"] = last;
+    set_text("eos", last);
     adds_["eos"] = true;
   }
 
@@ -132,12 +146,12 @@ private:
     if (pair.size() < 3 || sequence(pair.front()) != "A" || sequence(pair.back()) != "B") return;
     const auto separates = [&](const JsonObject& part) {
       const std::string special = special_of(part);
-      return !special.empty() && (special == text("sep") || special == text("eos"));
+      return is("sep", special) || is("eos", special);
     };
     bool add = separates(pair[1]) && last.empty();
     if (pair.size() == 4 && separates(pair[2])) add = true;
     adds_["sep"] = add;
-    if (add && text("sep").empty()) texts_["sep"] = text("eos");
+    if (add && text("sep").empty()) set_text("sep", text("eos"));
   }
 
   void read_texts() {
@@ -168,6 +182,7 @@ private:
 
   const SpecialSources& sources_;
   std::map<std::string, std::string> texts_; // by role
+  std::set<std::string> objects_;            // roles whose text stands in an object
   std::map<std::string, bool> adds_;
   std::map<std::string, std::uint64_t> ids_;
 };

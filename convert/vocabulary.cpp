@@ -35,6 +35,7 @@ struct TokenFiles {
     };
     tokenizer = open("tokenizer.json");
     tokenizer_config = open("tokenizer_config.json");
+    special_tokens = open("special_tokens_map.json");
     added_tokens = open("added_tokens.json");
   }
 
@@ -42,6 +43,7 @@ struct TokenFiles {
   JsonFile config;
   std::unique_ptr<JsonFile> tokenizer;
   std::unique_ptr<JsonFile> tokenizer_config;
+  std::unique_ptr<JsonFile> special_tokens;
   std::unique_ptr<JsonFile> added_tokens;
 };
 
@@ -72,13 +74,24 @@ std::vector<AddedToken> read_decoder_tokens(const TokenFiles& files) {
   return tokens;
 }
 
-/// Tokens that tokenizer_config.json gives a role, which makes them special.
+/// Tokens that a file gives a role, or a list of them calls special.
+void add_role_texts(const JsonObject& file, std::set<std::string>& texts) {
+  for (const char* role : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"})
+    if (const auto text = special_text(file, std::string(role) + "_token")) texts.insert(*text);
+  for (const char* list : {"additional_special_tokens", "extra_special_tokens"}) {
+    const nlohmann::json* entries = file.find(list);
+    if (!entries || !entries->is_array()) continue;
+    for (const nlohmann::json& entry : *entries)
+      if (entry.is_string()) texts.insert(entry.get<std::string>());
+      else if (entry.is_object())
+        if (const auto text = JsonObject(entry, file.source(), list).text("content")) texts.insert(*text);
+  }
+}
+
 std::set<std::string> role_texts(const TokenFiles& files) {
   std::set<std::string> texts;
-  if (!files.tokenizer_config) return texts;
-  const JsonObject& config = files.tokenizer_config->top();
-  for (const char* role : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"})
-    if (const auto text = special_text(config, std::string(role) + "_token")) texts.insert(*text);
+  for (const JsonFile* file : {files.tokenizer_config.get(), files.special_tokens.get()})
+    if (file) add_role_texts(file->top(), texts);
   return texts;
 }
 

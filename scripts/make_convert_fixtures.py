@@ -27,6 +27,7 @@ Keys of the JSON files:
     file      the name that the converter gave the file
     texts     [[text, ids]...] by the folder's own tokenizer, no specials added or parsed
 
+special.json holds what gguf-py's SpecialVocab reads from small files: [{files, keys}...], keys as above.
 names.json holds what gguf-py makes of names and sizes: {"names": [[id, weights, parts...]...], "titles": [[id, title]...],
 "sizes": [[weights, label]...]}.
 
@@ -333,6 +334,54 @@ def encode_texts(folder):
     return [[t, tok.encode(t, add_special_tokens=False).ids] for t in SENTENCES]
 
 
+def special_cases():
+    """Files that name special tokens in many ways."""
+    import gguf
+
+    added = [dict(id=i, content=t, special=True) for i, t in enumerate(["<unk>", "<s>", "</s>", "<|eot|>", "<pad>", "<sep>", "<cls>"])]
+    part = lambda t: dict(Sequence=dict(id=t, type_id=0)) if t in "AB" else dict(SpecialToken=dict(id=t, type_id=0))
+    template = lambda single, pair=(): dict(type="TemplateProcessing", single=[part(t) for t in single], pair=[part(t) for t in pair])
+    byte_level, config = dict(type="ByteLevel"), dict(bos_token_id=1, eos_token_id=2)
+    sequence = lambda *steps: dict(type="Sequence", processors=list(steps))
+    s = {"bos_token": "<s>", "eos_token": {"content": "</s>"}}
+    cases = [
+        (dict(post_processor=byte_level), s, config),
+        (dict(post_processor=template(["<s>", "A"], ["<s>", "A", "<s>", "B"])), s, config),
+        (dict(post_processor=sequence(byte_level, template(["<s>", "A", "</s>"], ["<s>", "A", "</s>", "B", "</s>"]))), s, config),
+        (dict(post_processor=template(["A", "<|eot|>"])), s, config),
+        (dict(post_processor=template(["<cls>", "A", "<sep>"], ["<cls>", "A", "<sep>", "B", "<sep>"])),
+         dict(cls_token="<cls>", sep_token="<sep>", pad_token="<pad>", unk_token="<unk>"), {}),
+        (dict(post_processor=template(["<s>", "A"])), None, config),
+        (dict(post_processor=template(["A"])), dict(s, add_bos_token=True, add_eos_token=False), config),
+        (dict(), dict(s, add_bos_token=True, add_eos_token=True, mask_token="<none>"), dict(bos_token_id=3, eos_token_id=[2, 3], pad_token_id=4)),
+        (dict(post_processor=byte_level), dict(s, add_bos_token=True), dict(pad_token_id=None, sep_token_id=5)),
+        (dict(post_processor=template(["<s>", "A"], ["<s>", "A", "<sep>", "B"])), dict(s, sep_token="<sep>"), {}),
+        (dict(post_processor=template(["<s>", "A"], ["A", "<sep>", "</s>", "B"])), s, {}),
+        (dict(post_processor=template(["<unk>", "A"])), s, config),
+        (None, dict(s, add_bos_token=True, chat_template="{{ x }}"), config),
+        (dict(), dict(s, chat_template=[dict(name="default", template="d"), dict(name="rag!", template="r")]), {}),
+    ]
+    out = []
+    for tokenizer, tokenizer_config, model in cases:
+        files = {"config.json": model}
+        if tokenizer is not None:
+            files["tokenizer.json"] = dict(tokenizer, added_tokens=added)
+        if tokenizer_config is not None:
+            files["tokenizer_config.json"] = tokenizer_config
+        with tempfile.TemporaryDirectory() as place:
+            for name, value in files.items():
+                put_json(pathlib.Path(place), name, value)
+            writer = gguf.GGUFWriter(pathlib.Path(place) / "o.gguf", "llama")
+            gguf.SpecialVocab(place, n_vocab=7).add_to_gguf(writer, quiet=True)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.close()
+            keys, _ = read_gguf(gguf, pathlib.Path(place) / "o.gguf")
+            keys.pop("general.architecture")
+            out.append({"files": files, "keys": keys})
+    return out
+
+
 def name_cases():
     import gguf
 
@@ -488,6 +537,7 @@ def main():
     if not args.llama_cpp:
         p.error("--llama-cpp DIR is missing")
     sys.path[:0] = [str(args.llama_cpp), str(args.llama_cpp / "gguf-py")]
+    (OUT / "special.json").write_text(json.dumps(special_cases(), ensure_ascii=False) + "\n", encoding="utf-8")
     (OUT / "names.json").write_text(json.dumps(name_cases(), ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     for name in args.names or MODELS:
         make, pre = MODELS[name]

@@ -5,8 +5,10 @@
 #include <doctest/doctest.h>
 
 #include "cli/quantize_plan.h"
+#include "convert/architecture.h"
 #include "convert/model_card.h"
 #include "convert/model_name.h"
+#include "convert/special_tokens.h"
 #include "kernels/cpu/memory.h"
 #include "model/error.h"
 #include "model/recode.h"
@@ -193,6 +195,78 @@ TEST_CASE("names come apart as llama.cpp's converter takes them apart") {
     CHECK(title_of(entry.at(0).get<std::string>()) == entry.at(1).get<std::string>());
   for (const json& entry : cases.at("sizes"))
     CHECK(size_label(entry.at(0).get<std::uint64_t>()) == entry.at(1).get<std::string>());
+}
+
+TEST_CASE("special tokens are what llama.cpp's converter believes them to be") {
+  for (const json& entry : test::convert_reference("special")) {
+    CAPTURE(entry.dump());
+    const json& files = entry.at("files");
+    const auto object = [&](const char* name) {
+      return files.contains(name) ? std::optional(JsonObject(files.at(name), name)) : std::nullopt;
+    };
+    const auto tokenizer = object("tokenizer.json");
+    const auto tokenizer_config = object("tokenizer_config.json");
+    const auto config = object("config.json");
+    SpecialSources sources;
+    sources.tokenizer = tokenizer ? &*tokenizer : nullptr;
+    sources.tokenizer_config = tokenizer_config ? &*tokenizer_config : nullptr;
+    sources.config = &*config;
+    sources.folder = "/nowhere";
+    sources.vocab_size = 7;
+    Keys keys;
+    convert_special_tokens(sources, keys);
+    GgufWriter writer;
+    keys.write(writer);
+    const auto bytes = writer.bytes();
+    const Gguf gguf = Gguf::parse(bytes, "keys");
+    json found = json::object();
+    for (const auto& [key, value] : gguf.metadata().values()) found[key] = describe_key(value);
+    CHECK(found == entry.at("keys"));
+  }
+}
+
+TEST_CASE("config.json becomes keys, and names of transformers become names of GGUF") {
+  json text = {{"architectures", {"LlamaModel"}},
+               {"hidden_size", 32},
+               {"intermediate_size", 64},
+               {"num_hidden_layers", 2},
+               {"num_attention_heads", 4},
+               {"vocab_size", 10},
+               {"rope_theta", 5000},
+               {"rope_scaling", {{"type", "linear"}, {"factor", 2.5}}}};
+  const auto read = [&](Keys& keys) { return read_config(JsonObject(text, "config.json"), keys); };
+  Keys keys;
+  const ModelConfig bare = read(keys);
+  GgufWriter writer;
+  keys.write(writer);
+  const auto bytes = writer.bytes();
+  const Gguf gguf = Gguf::parse(bytes, "keys");
+  CHECK(gguf.metadata().get_string("llama.rope.scaling.type") == "linear");
+  CHECK(gguf.metadata().get_float("llama.rope.scaling.factor") == 2.5);
+  CHECK(gguf.metadata().get_float("llama.rope.freq_base") == 5000.0);
+  CHECK(gguf.metadata().get_uint("llama.context_length") == 2048);
+  CHECK(gguf.metadata().get_uint("llama.attention.head_count_kv") == 4);
+  CHECK(gguf.metadata().get_uint("llama.attention.key_length") == 8);
+  CHECK(gguf_tensor_name(bare, "layers.1.self_attn.q_proj.weight") == "blk.1.attn_q.weight");
+  CHECK(gguf_tensor_name(bare, "embed_tokens.weight") == "token_embd.weight");
+  CHECK_FALSE(gguf_tensor_name(bare, "model.embed_tokens.weight"));
+  text["architectures"] = {"Qwen3ForCausalLM"};
+  text["num_key_value_heads"] = 2;
+  Keys others;
+  const ModelConfig whole = read(others);
+  CHECK(whole.head_dim == 128);
+  CHECK(gguf_tensor_name(whole, "model.layers.0.self_attn.k_norm.weight") == "blk.0.attn_k_norm.weight");
+  CHECK(gguf_tensor_name(whole, "model.layers.1.mlp.down_proj.bias") == "blk.1.ffn_down.bias");
+  CHECK(expected_shape(whole, "blk.1.ffn_down.bias") == std::vector<std::uint64_t>{32});
+  CHECK(expected_shape(whole, "blk.1.attn_output.weight") == std::vector<std::uint64_t>{32, 512});
+  for (const char* unknown :
+       {"model.layers.2.mlp.down_proj.weight", "model.layers.0.input_layernorm.bias",
+        "model.layers.00000000000000000000000.mlp.x", "model.layers.99999999999999999999.mlp.up_proj.weight",
+        "model.layers.-1.mlp.up_proj.weight", "model.layers.", "model.layers.1", "norm.weight", ""})
+    CHECK_FALSE(gguf_tensor_name(whole, unknown));
+  CHECK(reordered_heads(bare, "blk.0.attn_k.bias") == 4);
+  CHECK(reordered_heads(whole, "blk.0.attn_k.weight") == 0);
+  CHECK(is_buffer("model.layers.0.self_attn.rotary_emb.inv_freq"));
 }
 
 TEST_CASE("model cards say what they say plainly, and nothing else") {
