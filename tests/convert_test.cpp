@@ -1,5 +1,7 @@
 // Folders become the files that llama.cpp's converter makes of them.
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 #include <doctest/doctest.h>
@@ -148,6 +150,59 @@ TEST_CASE("4-bit matrices stay 4-bit matrices where that changes no weight") {
                             {"blk.0.attn_k.weight", Format::q4_0},
                             {"blk.0.ffn_down.weight", Format::q4_0}});
   check("tiny-qwen2-awq", {{"blk.0.ffn_up.weight", Format::q4_0}, {"blk.0.ffn_down.weight", Format::q4_1}});
+}
+
+TEST_CASE("other ways to write the same checkpoint give the same file") {
+  const auto same = [](const std::string& name, const std::function<void(const test::FolderCopy&)>& change) {
+    CAPTURE(name);
+    const test::FolderCopy copy(name);
+    const auto before = test::converted(FolderModel::open(copy.path(), {}), "F32");
+    change(copy);
+    CHECK(test::converted(FolderModel::open(copy.path(), {}), "F32") == before);
+  };
+  same("tiny-qwen2", [](const test::FolderCopy& copy) { // a header of odd length: numbers at odd places
+    const std::string bytes = copy.read("model.safetensors");
+    std::uint64_t size = 0;
+    std::memcpy(&size, bytes.data(), sizeof size);
+    copy.write("model.safetensors", test::safetensors_file(bytes.substr(8, size) + " ", bytes.substr(8 + size)));
+  });
+  same("tiny-qwen3-fp8", [](const test::FolderCopy& copy) {
+    std::string bytes = copy.read("model.safetensors");
+    for (std::size_t at = 0; (at = bytes.find("_scale_inv\"", at)) != std::string::npos;)
+      bytes.replace(at, 11, "_scale\"    ");
+    copy.write("model.safetensors", bytes);
+    copy.edit("config.json", [](json& config) {
+      const json weights = {{"num_bits", 8}, {"type", "float"}, {"strategy", "block"}, {"block_structure", {16, 32}}};
+      config["quantization_config"] = {{"quant_method", "compressed-tensors"},
+                                       {"format", "float-quantized"},
+                                       {"config_groups", {{"group_0", {{"weights", weights}}}}}};
+    });
+  });
+  same("tiny-llama-gptq", [](const test::FolderCopy& copy) {
+    json quantization;
+    copy.edit("config.json", [&](json& config) {
+      quantization = config["quantization_config"];
+      config.erase("quantization_config");
+    });
+    copy.write("quantize_config.json", quantization.dump());
+  });
+}
+
+TEST_CASE("the second version of GPTQ's packing has zero points as they are") {
+  const test::FolderCopy copy("tiny-llama-gptq");
+  const FolderModel first = FolderModel::open(copy.path(), {false, false});
+  const std::vector<float> before =
+      decoded_floats(*std::ranges::find(first.source().tensors, std::string("blk.0.attn_v.weight"), &TensorInfo::name));
+  copy.edit("config.json", [](json& config) { config["quantization_config"]["checkpoint_format"] = "gptq_v2"; });
+  const FolderModel second = FolderModel::open(copy.path(), {false, false});
+  const std::vector<float> after = decoded_floats(
+      *std::ranges::find(second.source().tensors, std::string("blk.0.attn_v.weight"), &TensorInfo::name));
+  // One less to subtract: every weight is larger by its group's scale.
+  for (std::size_t i = 0; i < before.size(); i += 32) {
+    const float scale = after[i] - before[i];
+    CHECK(scale > 0.004f);
+    for (std::size_t k = 1; k < 32; ++k) CHECK(after[i + k] - before[i + k] == doctest::Approx(scale));
+  }
 }
 
 TEST_CASE("quantizing a folder is quantizing what it converts to") {
