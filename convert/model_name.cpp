@@ -24,9 +24,27 @@ struct Word {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-bool matches(const std::string& text, const char* pattern) {
-  return std::regex_match(text, std::regex(pattern, std::regex::ECMAScript | std::regex::icase));
+/// What words of names look like.
+struct WordPatterns {
+  static std::regex make(const char* pattern) {
+    return std::regex(pattern, std::regex::ECMAScript | std::regex::icase);
+  }
+
+  std::regex version = make(R"((v|iter)?\d+([.]\d+)*)");
+  std::regex type = make(R"(i?q\d(_\w)*|b?fp?(16|32))");
+  std::regex size = make(R"((([A]|\d+[x])?\d+([._]\d+)?[KMBT][\d]?|small|mini|medium|large|x?xl))");
+  std::regex finetune = make("chat|instruct|vision|lora");
+  std::regex number = make(R"(\d+(\.\d+)?)");
+  std::regex untitled = make(R"((v\d+(?:\.\d+)*|\d.*))"); // kept as it is in a title
+};
+
+/// Compiled once: that takes longer than anything else here.
+const WordPatterns& word_patterns() {
+  static const WordPatterns patterns;
+  return patterns;
 }
+
+bool matches(const std::string& text, const std::regex& pattern) { return std::regex_match(text, pattern); }
 
 void make_upper(std::string& text) {
   std::ranges::transform(text, text.begin(),
@@ -60,7 +78,7 @@ void read_size_word(Word& word, std::uint64_t weights) {
     text.back() = static_cast<char>(text.back() - 32);
   if (weights > 0) {
     const std::string number = text.substr(0, text.size() - 1);
-    if (matches(number, R"(\d+(\.\d+)?)")) {
+    if (matches(number, word_patterns().number)) {
       const auto power = std::string_view(" KMBT").find(text.back());
       const double label = std::strtod(number.c_str(), nullptr) *
                            (power == std::string_view::npos ? 0.001 : std::pow(1000.0, static_cast<double>(power)));
@@ -76,14 +94,14 @@ void read_size_word(Word& word, std::uint64_t weights) {
 void annotate(std::vector<Word>& words, std::uint64_t weights) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     Word& word = words[i];
-    if (matches(word.text, R"((v|iter)?\d+([.]\d+)*)")) {
+    if (matches(word.text, word_patterns().version)) {
       word.parts.insert(NamePart::version);
-    } else if (matches(word.text, R"(i?q\d(_\w)*|b?fp?(16|32))")) {
+    } else if (matches(word.text, word_patterns().type)) {
       word.parts.insert(NamePart::type);
       make_upper(word.text);
-    } else if (i > 0 && matches(word.text, R"((([A]|\d+[x])?\d+([._]\d+)?[KMBT][\d]?|small|mini|medium|large|x?xl))")) {
+    } else if (i > 0 && matches(word.text, word_patterns().size)) {
       read_size_word(word, weights);
-    } else if (i > 0 && matches(word.text, "chat|instruct|vision|lora")) {
+    } else if (i > 0 && matches(word.text, word_patterns().finetune)) {
       word.parts.insert(NamePart::finetune);
     }
   }
@@ -182,7 +200,7 @@ std::string title_of(std::string_view id) {
   std::ranges::replace(spaced, '-', ' ');
   std::string title;
   for (Word& word : split_words(spaced, ' ')) {
-    if (is_lower(word.text) && !matches(word.text, R"((v\d+(?:\.\d+)*|\d.*))")) {
+    if (is_lower(word.text) && !matches(word.text, word_patterns().untitled)) {
       bool begins = true;
       for (char& c : word.text) {
         if (begins && c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
