@@ -1,6 +1,4 @@
 // kern convert: a Hugging Face folder as a GGUF file.
-#include <filesystem>
-
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -12,6 +10,7 @@
 #include "cli/terminal.h"
 #include "cli/write_model.h"
 #include "convert/folder_model.h"
+#include "convert/json_reader.h"
 #include "model/error.h"
 
 namespace kern {
@@ -38,9 +37,9 @@ ConvertPaths take_convert_words(const ConvertFlags& flags) {
     throw Error(ExitCode::usage, "expected FOLDER [OUT], as in `kern convert Qwen3-0.6B qwen3.gguf`");
   const std::string& folder = flags.words[0];
   if (!is_model_folder(folder))
-    throw Error(std::filesystem::exists(folder) ? ExitCode::usage : ExitCode::model,
+    throw Error(has_file(folder) ? ExitCode::usage : ExitCode::model,
                 fmt::format("{}: found {}, expected a Hugging Face folder with config.json and safetensors", folder,
-                            std::filesystem::exists(folder) ? "a file" : "no such folder"));
+                            has_file(folder) ? "a file" : "no such folder"));
   return {folder, flags.words.size() == 2 ? flags.words[1] : flags.out};
 }
 

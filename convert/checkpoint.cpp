@@ -56,7 +56,7 @@ std::set<std::string> list_parts(const fs::path& folder) {
 }
 
 [[noreturn]] void fail_without_parts(const fs::path& folder) {
-  const auto has = [&](const char* name) { return fs::exists(folder / name); };
+  const auto has = [&](const char* name) { return has_file(folder / name); };
   std::string found = "found no model.safetensors and no model.safetensors.index.json";
   if (has("pytorch_model.bin") || has("pytorch_model.bin.index.json"))
     found = "found weights in PyTorch's own format (pytorch_model.bin), which can run code when it is read";
@@ -83,7 +83,7 @@ void Checkpoint::add_part(const fs::path& path) {
 Checkpoint Checkpoint::open(const fs::path& folder) {
   Checkpoint checkpoint;
   const fs::path index = folder / "model.safetensors.index.json";
-  if (!fs::exists(index)) {
+  if (!has_file(index)) {
     const std::set<std::string> parts = list_parts(folder);
     if (parts.empty()) fail_without_parts(folder);
     for (const std::string& part : parts) checkpoint.add_part(folder / part);
@@ -91,7 +91,7 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
   }
   const WeightMap map = read_weight_map(index);
   for (const std::string& part : map.parts) {
-    if (!fs::exists(folder / part))
+    if (!has_file(folder / part))
       throw Error(ExitCode::model, fmt::format("{}: found no such file, but {} names it; fetch it too",
                                                (folder / part).string(), index.string()));
     checkpoint.add_part(folder / part);

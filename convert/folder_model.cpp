@@ -230,7 +230,7 @@ FolderModel FolderModel::open(const fs::path& folder, const FolderOptions& optio
   const JsonFile config_file(folder / "config.json");
   const JsonObject& config = config_file.top();
   parts->config = read_config(config, parts->keys);
-  if (fs::exists(folder / "modules.json"))
+  if (has_file(folder / "modules.json"))
     throw Error(ExitCode::model, fmt::format("{}: found a pooling of embeddings, expected a model that generates text",
                                              (folder / "modules.json").string()));
   if (!options.vocabulary_only) {

@@ -137,6 +137,11 @@ std::string JsonObject::require_text(std::string_view key) const {
   fail(key, "missing, expected a string; the file is incomplete");
 }
 
+bool has_file(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t max) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))

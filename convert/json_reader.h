@@ -73,6 +73,9 @@ private:
   std::optional<JsonObject> top_;
 };
 
+/// Whether there is something by that name; false too where that can't be told.
+bool has_file(const std::filesystem::path& path);
+
 /// The bytes of a file of at most `max` bytes. Throws Error(model).
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t max);
 

@@ -95,7 +95,7 @@ Quantization read_compressed_tensors(const JsonObject& object) {
 Quantization read_quantization(const std::filesystem::path& folder, const JsonObject& config) {
   std::unique_ptr<JsonFile> file;
   std::optional<JsonObject> object = config.object("quantization_config");
-  if (!object && std::filesystem::exists(folder / "quantize_config.json")) {
+  if (!object && has_file(folder / "quantize_config.json")) {
     file = std::make_unique<JsonFile>(folder / "quantize_config.json"); // AutoGPTQ's own
     return file->top().has("bits") ? read_gptq(file->top()) : read_awq(file->top());
   }

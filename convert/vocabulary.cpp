@@ -313,7 +313,7 @@ void convert_vocabulary(const fs::path& folder, ModelConfig& config, Keys& keys)
   if (llama && files.tokenizer_config)
     if (const auto prefix = files.tokenizer_config->top().flag("add_prefix_space"))
       keys.set("tokenizer.ggml.add_space_prefix", *prefix);
-  if (fs::exists(folder / "tokenizer.model")) convert_sentencepiece(files, config, keys);
+  if (has_file(folder / "tokenizer.model")) convert_sentencepiece(files, config, keys);
   else if (!files.tokenizer)
     throw Error(ExitCode::model, fmt::format("{}: found neither tokenizer.json nor tokenizer.model, expected one of "
                                              "them; fetch it too, or save the tokenizer with save_pretrained",
