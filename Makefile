@@ -58,8 +58,9 @@ tsan: install-dependencies
 fuzz: install-dependencies
 	@$(CMAKE) -S . -B $(BUILD)-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKERN_FUZZ=ON \
 	  -DKERN_SANITIZE=address,undefined > $(BUILD)-fuzz.log 2>&1 || { cat $(BUILD)-fuzz.log; exit 1; }
-	@$(CMAKE) --build $(BUILD)-fuzz -j $(JOBS) --target fuzz_editor fuzz_gguf fuzz_importance \
-	  fuzz_logits fuzz_options fuzz_session fuzz_template fuzz_tokenizer fuzz_vocabulary
+	@$(CMAKE) --build $(BUILD)-fuzz -j $(JOBS) --target fuzz_editor fuzz_folder fuzz_gguf fuzz_importance \
+	  fuzz_logits fuzz_options fuzz_safetensors fuzz_sentencepiece fuzz_session fuzz_template fuzz_tokenizer \
+	  fuzz_vocabulary
 	@scripts/fuzz.sh $(BUILD)-fuzz $(or $(FUZZ_SECONDS),60)
 
 cuda:

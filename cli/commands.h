@@ -35,6 +35,7 @@ Command run_command();
 Command chat_command();
 Command list_command();
 Command replay_command();
+Command convert_command();
 Command quantize_command();
 Command imatrix_command();
 Command perplexity_command();

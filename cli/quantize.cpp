@@ -15,10 +15,13 @@
 #include "cli/quantize_plan.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/write_model.h"
+#include "convert/folder_model.h"
 #include "kernels/cpu/memory.h"
 #include "model/error.h"
 #include "model/gguf_writer.h"
 #include "model/recode.h"
+#include "model/row_reader.h"
 
 namespace kern {
 
@@ -38,7 +41,7 @@ struct QuantizeFlags {
 
 struct Paths {
   std::string in;
-  std::string out;
+  std::string out; // empty: named after the model
 };
 
 /// The words of the command line, where a last number is the threads, as people write it for other tools.
@@ -58,7 +61,7 @@ Paths take_words(QuantizeFlags& flags) {
   if (!flags.options.mix)
     throw Error(ExitCode::usage, fmt::format("'{}' is not a type to quantize to; expected one of {}",
                                              escape_controls(words.back()), mix_names()));
-  return {words[0], words.size() == 3 ? words[1] : default_output(words[0], *flags.options.mix)};
+  return {words[0], words.size() == 3 ? words[1] : ""};
 }
 
 Format parse_format(const char* flag, const std::string& name) {
@@ -94,7 +97,8 @@ void read_overrides(QuantizeFlags& flags) {
 }
 
 /// The metadata of the new file: the old one's, with what the format changes.
-void copy_metadata(const Gguf& gguf, const QuantizePlan& plan, const Importance* importance, GgufWriter& writer) {
+void copy_metadata(const ModelSource& source, const QuantizePlan& plan, const Importance* importance,
+                   GgufWriter& writer) {
   constexpr std::string_view replaced[] = {"general.alignment",
                                            "general.file_type",
                                            "general.quantization_version",
@@ -102,7 +106,7 @@ void copy_metadata(const Gguf& gguf, const QuantizePlan& plan, const Importance*
                                            "quantize.imatrix.dataset",
                                            "quantize.imatrix.entries_count",
                                            "quantize.imatrix.chunks_count"};
-  for (const auto& [key, value] : gguf.metadata().values())
+  for (const auto& [key, value] : source.metadata->values())
     if (!key.starts_with("split.") && std::ranges::find(replaced, key) == std::end(replaced)) writer.add(key, value);
   writer.add("general.quantization_version", std::uint32_t{2});
   writer.add("general.file_type", plan.file_type);
@@ -113,17 +117,24 @@ void copy_metadata(const Gguf& gguf, const QuantizePlan& plan, const Importance*
   writer.add("quantize.imatrix.chunks_count", importance->chunks());
 }
 
-using Clock = std::chrono::steady_clock;
+/// Gives back the pages behind a tensor.
+void drop_tensor(const ModelSource& source, const TensorInfo& tensor) {
+  if (!source.mapped) return;
+  if (!tensor.reader) return drop_pages(tensor.bytes);
+  for (const std::span<const std::byte> bytes : tensor.reader->sources()) drop_pages(bytes);
+}
 
-/// Writes the file and returns the seconds it took.
-double write_model(const Gguf& gguf, const QuantizePlan& plan, const Importance* importance, const Paths& paths,
-                   const QuantizeFlags& flags) {
+} // namespace
+
+double write_model(const ModelSource& source, const QuantizePlan& plan, const Importance* importance,
+                   const WriteOptions& options) {
+  using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
-  ThreadPool pool(flags.threads ? flags.threads : available_threads());
-  Recoder recoder(pool, choose_cpu_kernels(), gguf.name());
+  ThreadPool pool(options.threads ? options.threads : available_threads());
+  Recoder recoder(pool, choose_cpu_kernels(), source.name);
   GgufWriter writer;
-  copy_metadata(gguf, plan, importance, writer);
-  ProgressBar bar("quantize", "MB", !flags.quiet);
+  copy_metadata(source, plan, importance, writer);
+  ProgressBar bar(options.label, "MB", options.progress);
   std::uint64_t done = 0;
   const auto total = static_cast<std::size_t>(plan.bytes_after / 1000000);
   const GentleEnd gentle_end; // an end in between leaves no file
@@ -138,38 +149,62 @@ double write_model(const Gguf& gguf, const QuantizePlan& plan, const Importance*
         done += bytes.size();
         bar.update(static_cast<std::size_t>(done / 1000000), total);
       });
-      if (gguf.mapped()) drop_pages(tensor.bytes);
+      drop_tensor(source, tensor);
     };
     writer.add_tensor(tensor.name, planned.format,
                       {tensor.shape.begin(), tensor.shape.begin() + std::max(tensor.rank, 1)}, produce);
   }
-  writer.write(paths.out);
+  writer.write(options.out);
   bar.clear();
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
+
+namespace {
 
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code error;
   return std::filesystem::equivalent(a, b, error) && !error;
 }
 
+/// A GGUF file or a folder.
+struct OpenedSource {
+  explicit OpenedSource(const std::string& in) : path(in) {
+    if (is_model_folder(in)) folder = FolderModel::open(in, {});
+    else file = Gguf::open(in);
+  }
+  ModelSource source() const { return folder ? folder->source() : ModelSource(*file); }
+  std::string default_output(const Mix& mix) const {
+    return folder ? folder->default_output(mix.name).string() : kern::default_output(path, mix);
+  }
+
+  std::string path;
+  std::optional<FolderModel> folder;
+  std::optional<Gguf> file;
+};
+
 int quantize_model(QuantizeFlags& flags) {
-  const Paths paths = take_words(flags);
+  Paths paths = take_words(flags);
   read_overrides(flags);
-  const Gguf gguf = Gguf::open(paths.in);
+  const OpenedSource opened(paths.in);
+  const ModelSource source = opened.source();
+  if (paths.out.empty()) paths.out = opened.default_output(*flags.options.mix);
   std::optional<Importance> importance;
   if (!flags.importance.empty()) importance = Importance::read(flags.importance);
-  const QuantizePlan plan = plan_quantization(gguf, flags.options, importance ? &*importance : nullptr);
+  const QuantizePlan plan = plan_quantization(source, flags.options, importance ? &*importance : nullptr);
   if (flags.dry_run) {
     write_output(plan_table(plan));
     return 0;
   }
-  if (same_file(paths.in, paths.out))
+  if (opened.folder ? opened.folder->reads(paths.out) : same_file(paths.in, paths.out))
     throw Error(ExitCode::output, fmt::format("{} is the file that is read; name another for the result", paths.out));
   if (plan.without_importance > 0 && !flags.quiet)
     write_notice(fmt::format("kern: warning: {}: found no entry for {} of {} matrices, which are quantized without\n",
                              flags.importance, plan.without_importance, plan.quantized));
-  const double seconds = write_model(gguf, plan, importance ? &*importance : nullptr, paths, flags);
+  if (!flags.quiet && opened.folder)
+    for (const std::string& warning : opened.folder->warnings())
+      write_notice(fmt::format("kern: warning: {}\n", escape_controls(warning)));
+  const double seconds = write_model(source, plan, importance ? &*importance : nullptr,
+                                     {paths.out, "quantize", flags.threads, !flags.quiet});
   if (!flags.quiet)
     write_notice(fmt::format("{}: {}, {:.2f} bits a weight (from {}, {:.2f}), in {:.1f} s\n", paths.out,
                              format_bytes(plan.bytes_after), plan.bits_after(), format_bytes(plan.bytes_before),
@@ -205,11 +240,12 @@ void declare(CLI::App& app, QuantizeFlags& flags) {
 } // namespace
 
 Command quantize_command() {
-  return make_command<QuantizeFlags>("kern quantize",
-                                     "Writes a model file in another format. OUT is whole or absent; without it, IN's "
-                                     "name with the type in it. Types: " +
-                                         mix_names(),
-                                     declare, quantize_model);
+  return make_command<QuantizeFlags>(
+      "kern quantize",
+      "Writes a model file, or a Hugging Face folder, in another format. OUT is whole or "
+      "absent; without it, IN's name with the type in it. Types: " +
+          mix_names(),
+      declare, quantize_model);
 }
 
 } // namespace kern

@@ -23,8 +23,8 @@ int layer_of(std::string_view name) {
   return layer;
 }
 
-MixModel describe_model(const Gguf& gguf, bool importance) {
-  const Metadata& metadata = gguf.metadata();
+MixModel describe_model(const ModelSource& source, bool importance) {
+  const Metadata& metadata = *source.metadata;
   const std::string arch(metadata.get_string("general.architecture"));
   MixModel model;
   model.layers = static_cast<int>(metadata.get_uint_or(arch + ".block_count", 0, 1 << 20));
@@ -33,14 +33,14 @@ MixModel describe_model(const Gguf& gguf, bool importance) {
   model.heads_per_kv_head = static_cast<int>(heads / std::max<std::uint64_t>(kv_heads, 1));
   model.experts = static_cast<int>(metadata.get_uint_or(arch + ".expert_count", 0, 1 << 20));
   model.importance = importance;
-  model.tied_embeddings = !gguf.find("output.weight");
+  model.tied_embeddings = !source.has("output.weight");
   return model;
 }
 
 /// The number of each tensor among those of its role, layer by layer.
-std::map<std::string_view, int> number_tensors(const Gguf& gguf) {
+std::map<std::string_view, int> number_tensors(const ModelSource& source) {
   std::map<TensorRole, std::vector<std::pair<int, std::string_view>>> by_role;
-  for (const TensorInfo& tensor : gguf.tensors())
+  for (const TensorInfo& tensor : source.tensors)
     if (tensor.rank >= 2) by_role[tensor_role(tensor.name)].emplace_back(layer_of(tensor.name), tensor.name);
   std::map<std::string_view, int> numbers;
   for (auto& [role, tensors] : by_role) {
@@ -65,13 +65,13 @@ Format wanted_format(const TensorInfo& tensor, const QuantizeOptions& options, c
                        {tensor.name, tensor.columns(), tensor.shape[2], layer_of(tensor.name), number});
 }
 
-void check_source(const Gguf& gguf, const TensorInfo& tensor, Format format, bool allow_requantize) {
+void check_source(const ModelSource& source, const TensorInfo& tensor, Format format, bool allow_requantize) {
   const FormatInfo from = find_format(tensor.format).value();
   if (format == tensor.format || from.is_float || allow_requantize) return;
   throw Error(ExitCode::usage,
               fmt::format("{}: tensor {} is {} already, and quantizing to {} loses more than from the original; start "
                           "from an F16, BF16 or F32 file, or give --allow-requantize",
-                          gguf.name(), tensor.name, from.name, find_format(format)->name));
+                          source.name, tensor.name, from.name, find_format(format)->name));
 }
 
 std::string shape_of(const TensorInfo& tensor) {
@@ -83,27 +83,29 @@ std::string shape_of(const TensorInfo& tensor) {
 
 } // namespace
 
-QuantizePlan plan_quantization(const Gguf& gguf, const QuantizeOptions& options, const Importance* importance) {
-  const MixModel model = describe_model(gguf, importance != nullptr);
-  const std::map<std::string_view, int> numbers = number_tensors(gguf);
+QuantizePlan plan_quantization(const ModelSource& source, const QuantizeOptions& options,
+                               const Importance* importance) {
+  const MixModel model = describe_model(source, importance != nullptr);
+  const std::map<std::string_view, int> numbers = number_tensors(source);
   QuantizePlan plan;
   plan.file_type = options.mix->file_type;
-  for (const TensorInfo& tensor : gguf.tensors()) {
+  for (const TensorInfo& tensor : source.tensors) {
     PlannedTensor planned{&tensor, tensor.format, {}};
     const bool stays = !may_quantize(tensor.name, tensor.rank) ||
-                       (options.leave_output && tensor_role(tensor.name) == TensorRole::output);
+                       (options.leave_output && tensor_role(tensor.name) == TensorRole::output) ||
+                       (options.keep_quantized && !find_format(tensor.format)->is_float);
     if (!stays) {
       const Format wanted = wanted_format(tensor, options, model, numbers.at(tensor.name));
       planned.format = fall_back(wanted, tensor.columns());
       if (planned.format != wanted) planned.wanted = wanted;
-      check_source(gguf, tensor, planned.format, options.allow_requantize);
+      check_source(source, tensor, planned.format, options.allow_requantize);
       if (planned.format != tensor.format && !find_format(planned.format)->is_float) {
         ++plan.quantized;
         const bool expected = tensor.name != "token_embd.weight" && tensor.name != "output.weight";
         if (importance && importance->find(tensor).empty() && expected) ++plan.without_importance;
       }
     }
-    plan.bytes_before += tensor.bytes.size();
+    plan.bytes_before += bytes_in(tensor, tensor.format);
     plan.bytes_after += bytes_in(tensor, planned.format);
     plan.weights += tensor.elements();
     plan.tensors.push_back(planned);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "model/gguf.h"
 #include "model/importance.h"
+#include "model/model_source.h"
 #include "quant/mix.h"
 
 namespace kern {
@@ -17,6 +17,7 @@ struct QuantizeOptions {
   bool pure = false;         // every matrix in the mix's own format
   bool leave_output = false; // output.weight stays as it is
   bool allow_requantize = false;
+  bool keep_quantized = false; // tensors that are quantized stay as they are
   std::optional<Format> output_format;
   std::optional<Format> embedding_format;
   struct Override {
@@ -47,7 +48,7 @@ struct QuantizePlan {
 
 /// Throws Error(usage) where a tensor is quantized already and that isn't allowed, Error(model) where the importance
 /// doesn't fit the model.
-QuantizePlan plan_quantization(const Gguf& gguf, const QuantizeOptions& options, const Importance* importance);
+QuantizePlan plan_quantization(const ModelSource& source, const QuantizeOptions& options, const Importance* importance);
 
 /// A Markdown table of tensors, shapes, formats and sizes, and the totals.
 std::string plan_table(const QuantizePlan& plan);

@@ -19,6 +19,8 @@
 
 namespace kern {
 
+class RowReader;
+
 /// One entry of the tensor directory.
 struct TensorInfo {
   std::string name;
@@ -27,6 +29,7 @@ struct TensorInfo {
   std::array<std::uint64_t, 4> shape{1, 1, 1, 1}; // fastest dimension first, as in the file: [columns, rows, ...]
   std::uint64_t offset = 0;                       // bytes from the start of its file
   std::span<const std::byte> bytes;               // the data, in the file's layout
+  const RowReader* reader = nullptr;              // what makes the rows where there are no such bytes
 
   std::uint64_t columns() const { return shape[0]; }
   std::uint64_t rows() const { return shape[1] * shape[2] * shape[3]; }

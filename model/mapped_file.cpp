@@ -91,7 +91,7 @@ void forget(const std::byte* begin) {
 
 } // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path) : path_(path.string()) {
+MappedFile::MappedFile(const std::filesystem::path& path, std::string_view expected) : path_(path.string()) {
   // O_NONBLOCK so that a named pipe is refused below instead of waited for.
   const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) {
@@ -105,8 +105,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path.string())
   void* address = size ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
   const int error = errno;
   ::close(file);
-  if (!regular) fail(path_, "is not a regular file; expected a GGUF model file");
-  if (size == 0) fail(path_, "is empty; expected a GGUF model file");
+  if (!regular) fail(path_, fmt::format("is not a regular file; expected {}", expected));
+  if (size == 0) fail(path_, fmt::format("is empty; expected {}", expected));
   if (address == MAP_FAILED) fail(path_, fmt::format("cannot be mapped: {}", std::strerror(error)));
   data_ = static_cast<const std::byte*>(address);
   size_ = size;

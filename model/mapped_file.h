@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace kern {
 
@@ -14,8 +15,9 @@ namespace kern {
 class MappedFile {
 public:
   MappedFile() = default;
-  /// Throws Error(model) where the file can't be opened, isn't a regular file, or is empty.
-  explicit MappedFile(const std::filesystem::path& path);
+  /// `expected` says what the file should be, for messages. Throws Error(model) where it can't be opened, isn't a
+  /// regular file, or is empty.
+  explicit MappedFile(const std::filesystem::path& path, std::string_view expected = "a GGUF model file");
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "model/error.h"
+#include "model/row_reader.h"
 
 namespace kern {
 
@@ -29,10 +30,29 @@ std::uint64_t bytes_in(const TensorInfo& tensor, Format format) {
 }
 
 Recoder::Recoder(ThreadPool& pool, const CpuKernels& kernels, std::string source)
-    : pool_(pool), kernels_(kernels), source_(std::move(source)), rows_(static_cast<std::size_t>(pool.size())) {}
+    : pool_(pool), kernels_(kernels), source_(std::move(source)), rows_(static_cast<std::size_t>(pool.size())),
+      stored_(static_cast<std::size_t>(pool.size())) {}
+
+void Recoder::copy_rows(const TensorInfo& tensor, const Sink& sink) {
+  const std::uint64_t row = row_bytes(tensor.format, tensor.columns());
+  const auto rows = static_cast<std::int64_t>(tensor.rows());
+  const auto at_once = static_cast<std::int64_t>(std::max<std::uint64_t>(slab_bytes / row, 1));
+  const std::int64_t chunk = std::max<std::int64_t>(chunk_floats / static_cast<std::int64_t>(tensor.columns()), 1);
+  for (std::int64_t begin = 0; begin < rows; begin += at_once) {
+    const std::int64_t count = std::min(at_once, rows - begin);
+    slab_.resize(static_cast<std::size_t>(count) * row);
+    std::atomic<std::int64_t> next{0};
+    pool_.run([&](int) {
+      for (std::int64_t done = next.fetch_add(chunk); done < count; done = next.fetch_add(chunk))
+        tensor.reader->read(begin + done, std::min(chunk, count - done),
+                            slab_.data() + static_cast<std::size_t>(done) * row);
+    });
+    sink(slab_);
+  }
+}
 
 void Recoder::recode(const TensorInfo& tensor, Format format, std::span<const float> importance, const Sink& sink) {
-  if (tensor.format == format) return sink(tensor.bytes);
+  if (tensor.format == format) return tensor.reader ? copy_rows(tensor, sink) : sink(tensor.bytes);
   const std::uint64_t out_row = row_bytes(format, tensor.columns());
   const auto rows = static_cast<std::int64_t>(tensor.rows());
   const auto at_once =
@@ -73,10 +93,17 @@ std::int64_t Recoder::encode_rows(const TensorInfo& tensor, Format format, std::
       while (row < end) {
         const std::int64_t matrix = row / matrix_rows;
         const std::int64_t taken = std::min(end, (matrix + 1) * matrix_rows) - row;
+        const std::byte* stored = tensor.bytes.data() + static_cast<std::size_t>(row) * in_row;
+        if (tensor.reader) {
+          std::vector<std::byte>& buffer = stored_[static_cast<std::size_t>(thread)];
+          buffer.resize(static_cast<std::size_t>(taken) * in_row);
+          tensor.reader->read(row, taken, buffer.data());
+          stored = buffer.data();
+        }
         for (std::int64_t r = 0; r < taken; ++r) {
           float* to = floats.data() + r * columns;
-          kernels_.decode_row(tensor.format, tensor.bytes.data() + static_cast<std::size_t>(row + r) * in_row,
-                              static_cast<int>(columns), 1.0f, to);
+          kernels_.decode_row(tensor.format, stored + static_cast<std::size_t>(r) * in_row, static_cast<int>(columns),
+                              1.0f, to);
           if (all_finite(to, columns)) continue;
           std::int64_t known = first_bad.load();
           while (row + r < known && !first_bad.compare_exchange_weak(known, row + r)) {

@@ -26,6 +26,8 @@ public:
   void recode(const TensorInfo& tensor, Format format, std::span<const float> importance, const Sink& sink);
 
 private:
+  /// Rows as they are, from a reader, slab by slab.
+  void copy_rows(const TensorInfo& tensor, const Sink& sink);
   /// Rows [begin, begin + count) of the tensor into slab_. Returns the first that isn't finite, or -1.
   std::int64_t encode_rows(const TensorInfo& tensor, Format format, std::span<const float> importance,
                            std::int64_t begin, std::int64_t count);
@@ -34,7 +36,8 @@ private:
   const CpuKernels& kernels_;
   std::string source_;
   std::vector<std::byte> slab_;
-  std::vector<std::vector<float>> rows_; // of each thread
+  std::vector<std::vector<float>> rows_;       // of each thread
+  std::vector<std::vector<std::byte>> stored_; // of each thread: what a reader made
 };
 
 /// Bytes of a tensor in another format.

@@ -7,12 +7,12 @@ seconds=$2
 status=0
 # What is freed is kept for a while, and clearing fresh memory takes time: less of it.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-quarantine_size_mb=16:malloc_context_size=4}"
-for target in editor gguf importance logits options session template tokenizer vocabulary; do
+for target in editor folder gguf importance logits options safetensors sentencepiece session template tokenizer vocabulary; do
   # The shorter, the more of them: as long as what there is to find needs.
   case $target in
     editor) longest=128 ;;
     gguf) longest=4096 ;;
-    template | vocabulary) longest=2048 ;;
+    folder | template | vocabulary) longest=2048 ;;
     *) longest=512 ;;
   esac
   mkdir -p "$build/corpus-$target"

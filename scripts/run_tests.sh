@@ -32,7 +32,7 @@ count "$build/tests-cli.log" $cli_status
 count "$build/tests-other.log" $other_status
 
 # Every input a fuzz target ever failed on, once more.
-for target in editor gguf importance logits options session template tokenizer vocabulary; do
+for target in editor folder gguf importance logits options safetensors sentencepiece session template tokenizer vocabulary; do
   log=$build/replay_$target.log
   if "$build/tests/replay_$target" "tests/data/$target/corpus" > "$log" 2>&1; then
     passed=$((passed + 1))

@@ -3,8 +3,9 @@
     python scripts/train_demo.py --out demo/demo.gguf [--minutes 50] [--threads 2] [--compile] [--work DIR]
     python scripts/train_demo.py --out demo/demo.gguf --resume CHECKPOINT [--questions 0.75] [--lr 1e-3] [--minutes 5]
     python scripts/train_demo.py --out demo/demo.gguf --export CHECKPOINT
+    python scripts/train_demo.py --folder DIR --export CHECKPOINT-OR-GGUF
 
-Needs Python 3.10 or newer with torch, tokenizers, numpy and gguf.  A CPU is enough; bfloat16 is used where --dtype says so
+Needs Python 3.10 or newer with torch, tokenizers, numpy and gguf, for --folder also safetensors.  A CPU is enough; bfloat16 is used where --dtype says so
 (fast on CPUs with AMX, otherwise try --dtype float32).  All text is written by train_demo_text.py; nothing is downloaded.
 
 What it does: writes chats and stories from grammars, trains a byte-level BPE vocabulary of 2048 tokens on a sample of them,
@@ -14,6 +15,8 @@ share a microbatch and are never mixed in one sequence, so that every document b
 The learning rate follows a cosine over --minutes of wall time, or over --steps for a run that does not depend on the clock.
 A checkpoint goes to the work directory every few minutes; --export writes the GGUF file from one, and --resume trains on
 from one with a fresh optimizer (text of another --seed, and with --questions a larger share of short answers).
+--folder writes a Hugging Face folder instead, from a checkpoint or from the weights of a GGUF file that this script made;
+`kern quantize DIR demo.gguf Q8_0` makes a GGUF file with the same tensors of it.
 """
 
 import argparse
@@ -409,10 +412,78 @@ def export(checkpoint, out):
     print(f"{out}: {os.path.getsize(out)} bytes")
 
 
+def from_gguf(path):
+    """Weights as a checkpoint names them, and the vocabulary, of a GGUF file that export() wrote."""
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    tensors = {t.name: torch.from_numpy(gguf.quants.dequantize(t.data, t.tensor_type).copy()) for t in reader.tensors}
+    unpair = lambda w, heads: w.reshape(heads, HEAD_DIM // 2, 2, DIM).transpose(1, 2).reshape(heads * HEAD_DIM, DIM)
+    weights = {"embed": tensors["token_embd.weight"], "norm": tensors["output_norm.weight"]}
+    for i in range(LAYERS):
+        part = lambda n: tensors[f"blk.{i}.{n}.weight"]
+        weights[f"layers.{i}.attn_norm"], weights[f"layers.{i}.ffn_norm"] = part("attn_norm"), part("ffn_norm")
+        weights[f"layers.{i}.qkv.weight"] = torch.cat([unpair(part("attn_q"), HEADS), unpair(part("attn_k"), KV_HEADS), part("attn_v")])
+        weights[f"layers.{i}.out.weight"] = part("attn_output")
+        weights[f"layers.{i}.gate_up.weight"] = torch.cat([part("ffn_gate"), part("ffn_up")])
+        weights[f"layers.{i}.down.weight"] = part("ffn_down")
+    tokens = reader.fields["tokenizer.ggml.tokens"].contents()[: VOCAB - len(SPECIAL)]
+    merges = reader.fields["tokenizer.ggml.merges"].contents()
+    return weights, {t: i for i, t in enumerate(tokens)}, [m.split(" ") for m in merges]
+
+
+def export_folder(source, folder):
+    from safetensors.torch import save_file
+
+    if source.endswith(".gguf"):
+        weights, vocab, merges = from_gguf(source)
+    else:
+        saved = torch.load(source, map_location="cpu", weights_only=False)
+        model = saved["record"]["vocabulary"]["model"]
+        weights, vocab = saved["model"], model["vocab"]
+        vocab = {t: i for t, i in vocab.items() if t not in SPECIAL}
+        merges = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
+    os.makedirs(folder, exist_ok=True)
+    out = {"model.embed_tokens.weight": weights["embed"], "model.norm.weight": weights["norm"]}
+    for i in range(LAYERS):
+        part, name = lambda n: weights[f"layers.{i}.{n}"], f"model.layers.{i}."
+        q, k, v = part("qkv.weight").split([HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM])
+        gate, up = part("gate_up.weight").chunk(2)
+        out.update({name + "input_layernorm.weight": part("attn_norm"), name + "self_attn.q_proj.weight": q,
+                    name + "self_attn.k_proj.weight": k, name + "self_attn.v_proj.weight": v,
+                    name + "self_attn.o_proj.weight": part("out.weight"), name + "post_attention_layernorm.weight": part("ffn_norm"),
+                    name + "mlp.gate_proj.weight": gate, name + "mlp.up_proj.weight": up, name + "mlp.down_proj.weight": part("down.weight")})
+    save_file({n: t.float().contiguous() for n, t in out.items()}, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+
+    tok = Tokenizer(models.BPE(vocab=vocab, merges=[tuple(m) for m in merges]))
+    tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN2), "isolated"),
+                                                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tok.decoder = decoders.ByteLevel()
+    tok.add_special_tokens(SPECIAL)
+    tok.save(os.path.join(folder, "tokenizer.json"))
+    end, _, stop = (tok.token_to_id(s) for s in SPECIAL)
+
+    def put(name, value):
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(value if isinstance(value, str) else json.dumps(value, indent=1) + "\n")
+
+    put("config.json", dict(
+        architectures=["LlamaForCausalLM"], model_type="llama", hidden_act="silu", hidden_size=DIM, intermediate_size=FFN,
+        num_hidden_layers=LAYERS, num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, head_dim=HEAD_DIM, vocab_size=VOCAB,
+        max_position_embeddings=CONTEXT, rms_norm_eps=EPS, rope_theta=ROPE_BASE, tie_word_embeddings=True, bos_token_id=None,
+        eos_token_id=stop, pad_token_id=end, torch_dtype="float32"))
+    put("tokenizer_config.json", dict(tokenizer_class="PreTrainedTokenizerFast", add_bos_token=False, bos_token=None,
+                                      eos_token=SPECIAL[2], pad_token=SPECIAL[0], chat_template=TEMPLATE))
+    put("README.md", "---\nname: kern demo\nauthor: kern authors\nlicense: MIT\nlanguage:\n- en\n---\n"
+                     "A very small model trained on simple sentences that a script writes from grammars.\n")
+    print(f"{folder}: {len(out)} tensors")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", required=True, help="the GGUF file to write")
-    p.add_argument("--export", metavar="CHECKPOINT", help="write the file from this checkpoint and do not train")
+    p.add_argument("--out", help="the GGUF file to write")
+    p.add_argument("--folder", help="the Hugging Face folder to write")
+    p.add_argument("--export", metavar="CHECKPOINT", help="write from this checkpoint and do not train")
     p.add_argument("--resume", metavar="CHECKPOINT", help="train on from this checkpoint, with its vocabulary and a fresh optimizer")
     p.add_argument("--questions", type=float, default=0.0, help="share of extra single questions in the text")
     p.add_argument("--work", default="train_demo_work", help="directory for the vocabulary and checkpoints")
@@ -428,7 +499,13 @@ def main():
     p.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])
     p.add_argument("--compile", action="store_true", help="use torch.compile (needs a C++ compiler; about twice as fast)")
     args = p.parse_args()
-    export(args.export or train(args), args.out)
+    if not args.out and not args.folder:
+        p.error("nothing to write: --out or --folder is missing")
+    source = args.export or train(args)
+    if args.out:
+        export(source, args.out)
+    if args.folder:
+        export_folder(source, args.folder)
 
 
 if __name__ == "__main__":

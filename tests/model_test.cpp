@@ -27,8 +27,8 @@ SessionOptions session_options(Format cache = Format::f32, int step_tokens = 512
   return options;
 }
 
-std::int32_t argmax(std::span<const float> logits) {
-  return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+std::int32_t argmax(std::span<const float> scores) {
+  return static_cast<std::int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
 double largest_difference(std::span<const float> a, const std::vector<float>& b) {

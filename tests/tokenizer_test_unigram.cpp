@@ -20,9 +20,9 @@ namespace {
 using test::plain_text;
 using test::TokenList;
 
-const std::string space = "\xE2\x96\x81"; // U+2581
+const std::string word_mark = "\xE2\x96\x81"; // U+2581
 
-std::string from_hex(const std::string& hex) {
+std::string bytes_of_hex(const std::string& hex) {
   std::string bytes;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
     bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
@@ -60,7 +60,7 @@ struct Description {
 Description small() {
   Description description;
   description.words.add("<unk>", 0, test::unknown).add("<s>", 0, test::control).add("</s>", 0, test::control);
-  description.words.add(space, -3).add("a", -4).add("b", -4).add("ab", -5).add(space + "a", -6).add("ba", -9);
+  description.words.add(word_mark, -3).add("a", -4).add("b", -4).add("ab", -5).add(word_mark + "a", -6).add("ba", -9);
   return description;
 }
 
@@ -76,7 +76,7 @@ std::string refusal(const Description& description, const std::string& text = ""
   return {};
 }
 
-bool mentions(const std::string& message, const std::string& part) { return message.find(part) != std::string::npos; }
+bool says(const std::string& message, const std::string& part) { return message.find(part) != std::string::npos; }
 
 /// What tests/data/tokenizer/make_unigram.py wrote.
 struct UnigramFixture {
@@ -98,15 +98,15 @@ UnigramFixture read_fixture() {
       float score = 0;
       std::int32_t type = 0;
       fields >> score >> type >> hex;
-      fixture.description.words.add(from_hex(hex), score, type);
+      fixture.description.words.add(bytes_of_hex(hex), score, type);
     } else if (kind == "map") {
       fields >> hex;
-      fixture.description.map = from_hex(hex);
+      fixture.description.map = bytes_of_hex(hex);
     } else {
       fields >> hex;
       std::vector<Token> ids;
       for (Token id = 0; fields >> id;) ids.push_back(id);
-      fixture.cases.emplace_back(from_hex(hex), ids);
+      fixture.cases.emplace_back(bytes_of_hex(hex), ids);
     }
   }
   return fixture;
@@ -150,12 +150,12 @@ TEST_CASE("unigram: what no piece spells is unknown, once a run, or bytes") {
         "ax\xC3\xA9 \xF0\x9F\xA6\x99");
   description = small();
   description.unknown = UINT32_MAX;
-  CHECK(mentions(refusal(description, "x"), "0x78"));
+  CHECK(says(refusal(description, "x"), "0x78"));
 }
 
 TEST_CASE("unigram: words by themselves or all at once, long texts") {
   Description across = small();
-  across.words.add("b" + space + "b", -5); // a piece that reaches into the next word
+  across.words.add("b" + word_mark + "b", -5); // a piece that reaches into the next word
   CHECK(across.create()->encode("ab b", plain_text) == std::vector<Token>{7, 9});
   for (const Description& description : {small(), across, read_fixture().description}) {
     const auto tokenizer = description.create();
@@ -173,11 +173,11 @@ TEST_CASE("unigram: damaged replacements end in one line, whatever the damage") 
   for (const auto& entry : fixture.cases) texts += entry.first;
   Description description = fixture.description;
   description.map.pop_back();
-  CHECK(mentions(refusal(description), "precompiled_charsmap"));
+  CHECK(says(refusal(description), "precompiled_charsmap"));
   description.map = "abc";
-  CHECK(mentions(refusal(description), "precompiled_charsmap"));
+  CHECK(says(refusal(description), "precompiled_charsmap"));
   description.map = std::string("\xFF\xFF\xFF\xFF", 4) + fixture.description.map.substr(4);
-  CHECK(mentions(refusal(description), "precompiled_charsmap"));
+  CHECK(says(refusal(description), "precompiled_charsmap"));
   description.map = std::string(9, '\0'); // no trie at all
   CHECK(refusal(description, texts).empty());
   std::mt19937 random(1);
@@ -195,7 +195,7 @@ TEST_CASE("unigram: damaged replacements end in one line, whatever the damage") 
 TEST_CASE("unigram: descriptions that make no sense are refused") {
   Description description = small();
   description.words.add(std::string(1025, 'a'), -1);
-  CHECK(mentions(refusal(description), "1025 bytes"));
+  CHECK(says(refusal(description), "1025 bytes"));
   test::MetadataBuilder no_scores;
   no_scores.text("tokenizer.ggml.model", "t5").texts("tokenizer.ggml.tokens", {"a"});
   CHECK_THROWS_AS(Tokenizer::create(no_scores.metadata()), Error);

@@ -56,6 +56,8 @@ struct FreeMatch {
 
 } // namespace
 
+std::span<const PretokenizerRule> all_pretokenizer_rules() { return pretokenizer_rules; }
+
 const PretokenizerRule* find_pretokenizer_rule(std::string_view name) {
   for (const PretokenizerRule& rule : pretokenizer_rules)
     for (const std::string_view known : rule.names)

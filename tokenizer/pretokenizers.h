@@ -19,6 +19,9 @@ struct PretokenizerRule {
   bool of_characters = false;                 // no splitting, and BPE of characters instead of bytes
 };
 
+/// All of them, the usual ones first.
+std::span<const PretokenizerRule> all_pretokenizer_rules();
+
 /// Null where the name is not known.
 const PretokenizerRule* find_pretokenizer_rule(std::string_view name);
 
