@@ -12,6 +12,7 @@
 #include "cli/model_file.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/quantize_measure.h"
 #include "cli/quantize_plan.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -31,6 +32,7 @@ struct QuantizeFlags {
   int threads = 0;
   bool dry_run = false;
   bool quiet = false;
+  MeasureFlags measure;
   std::vector<std::string> tensor_types;
   std::string output_type;
   std::string embedding_type;
@@ -160,6 +162,8 @@ int quantize_model(QuantizeFlags& flags) {
   std::optional<Importance> importance;
   if (!flags.importance.empty()) importance = Importance::read(flags.importance);
   const QuantizePlan plan = plan_quantization(gguf, flags.options, importance ? &*importance : nullptr);
+  if (flags.dry_run && !flags.measure.text.empty())
+    throw Error(ExitCode::usage, "--dry-run writes nothing that --measure could read; give one of them");
   if (flags.dry_run) {
     write_output(plan_table(plan));
     return 0;
@@ -169,11 +173,18 @@ int quantize_model(QuantizeFlags& flags) {
   if (plan.without_importance > 0 && !flags.quiet)
     write_notice(fmt::format("kern: warning: {}: found no entry for {} of {} matrices, which are quantized without\n",
                              flags.importance, plan.without_importance, plan.quantized));
+  if (plan.unweighed > 0 && !flags.quiet)
+    write_notice(fmt::format("kern: warning: {} matrices in formats of about three bits or less lose much without an "
+                             "importance matrix; `kern imatrix` makes one, and --imatrix takes it\n",
+                             plan.unweighed));
+  std::optional<QuantizeMeasure> measure;
+  if (!flags.measure.text.empty()) measure.emplace(flags.measure, paths.in, flags.threads, flags.quiet);
   const double seconds = write_model(gguf, plan, importance ? &*importance : nullptr, paths, flags);
   if (!flags.quiet)
     write_notice(fmt::format("{}: {}, {:.2f} bits a weight (from {}, {:.2f}), in {:.1f} s\n", paths.out,
                              format_bytes(plan.bytes_after), plan.bits_after(), format_bytes(plan.bytes_before),
                              plan.bits_before(), seconds));
+  if (measure) measure->run({paths.in, paths.out}, plan);
   return 0;
 }
 
@@ -196,6 +207,7 @@ void declare(CLI::App& app, QuantizeFlags& flags) {
   app.add_flag("--allow-requantize", flags.options.allow_requantize,
                "quantize tensors that are quantized already, which loses more than quantizing the original");
   app.add_flag("--dry-run", flags.dry_run, "print what each tensor would become, and write nothing");
+  add_measure_flags(app, flags.measure);
   app.add_option("-t,--threads", flags.threads, "threads (default: all this process may use)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));

@@ -101,6 +101,7 @@ QuantizePlan plan_quantization(const Gguf& gguf, const QuantizeOptions& options,
         ++plan.quantized;
         const bool expected = tensor.name != "token_embd.weight" && tensor.name != "output.weight";
         if (importance && importance->find(tensor).empty() && expected) ++plan.without_importance;
+        if (!importance && expected && needs_importance(planned.format)) ++plan.unweighed;
       }
     }
     plan.bytes_before += tensor.bytes.size();

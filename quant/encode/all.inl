@@ -1,6 +1,7 @@
 // The encoders, compiled once for each instruction set. Before including: define KERN_ENCODE, the function's name.
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "quant/code_tables.h"
 #include "quant/encode/encode.h"
@@ -19,6 +20,10 @@ namespace {
 #include "quant/encode/blocks.inl"
 
 #include "quant/encode/encoders.inl"
+
+#include "quant/encode/grids.inl"
+
+#include "quant/encode/grid_encoders.inl"
 
 using EncodeBlocks = void (*)(const EncodeShare& share, std::int64_t first, int count);
 
@@ -40,6 +45,13 @@ EncodeBlocks encoder_of(Format format) {
   case Format::q5_k: return encode_affine_groups<Q5_K, Integers<0, 31>, 31, Integers<0, 63>>;
   case Format::mxfp4: return encode_byte_scaled<MXFP4, PowerOfTwo>;
   case Format::nvfp4: return encode_byte_scaled<NVFP4, HalfE4M3>;
+  case Format::iq1_s: return encode_grid<IQ1_S>;
+  case Format::iq1_m: return encode_grid<IQ1_M>;
+  case Format::iq2_xxs: return encode_grid<IQ2_XXS>;
+  case Format::iq2_xs: return encode_grid<IQ2_XS>;
+  case Format::iq2_s: return encode_grid<IQ2_S>;
+  case Format::iq3_xxs: return encode_grid<IQ3_XXS>;
+  case Format::iq3_s: return encode_grid<IQ3_S>;
   default: return nullptr;
   }
 }

@@ -25,13 +25,6 @@ using Encode = void (*)(Format format, const EncodeShare& share);
 /// Whether there is an encoder for a format.
 constexpr bool can_encode(Format format) {
   switch (format) {
-  case Format::iq1_s:
-  case Format::iq1_m:
-  case Format::iq2_xxs:
-  case Format::iq2_xs:
-  case Format::iq2_s:
-  case Format::iq3_xxs:
-  case Format::iq3_s:
   case Format::q1_0:
   case Format::q2_0: return false;
   default: return true;
