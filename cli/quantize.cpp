@@ -70,9 +70,9 @@ Format parse_format(const char* flag, const std::string& name) {
                            [](unsigned char a, unsigned char b) { return std::toupper(a) == std::toupper(b); }))
       found = Traits::id;
   });
-  if (!found || !can_encode(*found))
+  if (!found)
     throw Error(ExitCode::usage, fmt::format("{}: '{}' is not a format kern can write; expected one of {}", flag,
-                                             escape_controls(name), encoder_names()));
+                                             escape_controls(name), format_names()));
   return *found;
 }
 

@@ -10,7 +10,6 @@
 #include "cli/model_file.h"
 #include "model/error.h"
 #include "model/recode.h"
-#include "quant/encode/encode.h"
 
 namespace kern {
 
@@ -140,14 +139,6 @@ std::string default_output(const std::string& in, const Mix& mix) {
 std::string mix_names() {
   std::string names;
   for (const Mix& mix : mixes()) names += (names.empty() ? "" : ", ") + std::string(mix.name);
-  return names;
-}
-
-std::string encoder_names() {
-  std::string names;
-  for_each_format([&]<class Traits>(Traits) {
-    if (can_encode(Traits::id)) names += (names.empty() ? "" : ", ") + std::string(Traits::name);
-  });
   return names;
 }
 

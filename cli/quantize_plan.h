@@ -58,6 +58,5 @@ std::string default_output(const std::string& in, const Mix& mix);
 
 /// "Q4_0, Q4_1, ..." for messages.
 std::string mix_names();
-std::string encoder_names();
 
 } // namespace kern

@@ -121,6 +121,8 @@ const std::vector<Mix> all_mixes = {
       {feed_forward_down, When::first_eighth_without_importance, Format::q5_k}}},
     {"TQ1_0", 36, Format::tq1_0, {{token_embedding, When::always, Format::q4_k}}},
     {"TQ2_0", 37, Format::tq2_0, {{token_embedding, When::always, Format::q4_k}}},
+    {"Q1_0", 40, Format::q1_0, {}},
+    {"Q2_0", 41, Format::q2_0, {{token_embedding, When::always, Format::q4_k}}},
     {"MXFP4_MOE", 38, Format::mxfp4, {}, true},
     {"NVFP4", 39, Format::nvfp4, {}},
 };

@@ -24,7 +24,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {
     "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13,
-    "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40,
+    "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40, "Q1_0": 41, "Q2_0": 42,
 }
 # Without importance llama.cpp refuses some of these and weighs others by the values' squares: the lesser error of no
 # weights, where it takes them, and of equal ones counts.
@@ -42,14 +42,12 @@ def demo_rows() -> np.ndarray:
 
 
 def encode(library, number: int, rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    quant = gguf.GGMLQuantizationType(number)
-    block, size = gguf.GGML_QUANT_SIZES[quant]
-    out = np.zeros((ROWS, COLUMNS // block * size), np.uint8)
+    traits = library.ggml_get_type_traits(number).contents
+    out = np.zeros((ROWS, COLUMNS // traits.blck_size * traits.type_size), np.uint8)
     pointer = lambda a: None if a is None else a.ctypes.data_as(ctypes.c_void_p)
     library.ggml_quantize_chunk(number, pointer(rows), pointer(out), ctypes.c_int64(0), ctypes.c_int64(ROWS),
                                 ctypes.c_int64(COLUMNS), pointer(weights))
     decoded = np.zeros_like(rows)
-    traits = library.ggml_get_type_traits(number).contents
     for r in range(ROWS):
         traits.to_float(pointer(out[r]), pointer(decoded[r]), ctypes.c_int64(COLUMNS))
     return decoded

@@ -199,7 +199,7 @@ TEST_CASE("kern quantize refuses in one line") {
   refused({source, models.path("."), "Q4_0"}, 8, "found a folder");
   refused({source, "Q4_0", "--tensor-type", "ffn(=Q4_0"}, 2, "is not a regular expression");
   refused({source, "Q4_0", "--tensor-type", "ffn"}, 2, "expected REGEX=TYPE");
-  refused({source, "Q4_0", "--output-tensor-type", "Q1_0"}, 2, "not a format kern can write");
+  refused({source, "Q4_0", "--output-tensor-type", "Q1_5"}, 2, "not a format kern can write");
   refused({source, "Q4_0", "--imatrix", source}, 3, "found no entries");
   refused({source, "Q4_0", "--dry-run", "--measure", stories()}, 2, "--dry-run writes nothing");
   refused({source, models.path("o.gguf"), "Q4_0", "--measure", models.path("none.txt")}, 2, "none.txt: cannot be");

@@ -33,6 +33,8 @@ EncodeBlocks encoder_of(Format format) {
   case Format::q5_0: return encode_scaled<Q5_0, Integers<-16, 15>>;
   case Format::q8_0: return encode_scaled<Q8_0, FineIntegers<127, 1>>;
   case Format::iq4_nl: return encode_scaled<IQ4_NL, Uneven>;
+  case Format::q1_0: return encode_scaled<Q1_0, SignsOnly>;
+  case Format::q2_0: return encode_scaled<Q2_0, Integers<-1, 2>>;
   case Format::tq1_0: return encode_scaled<TQ1_0, Ternary>;
   case Format::tq2_0: return encode_scaled<TQ2_0, Ternary>;
   case Format::q4_1: return encode_affine<Q4_1, Integers<0, 15>, 15>;
