@@ -316,6 +316,23 @@ TEST_CASE("values that are all alike are encoded nearly as they are") {
   });
 }
 
+TEST_CASE("formats of few bits keep the length of rows, which the least error would shrink") {
+  const std::vector<float> row = random_row(16 * 1024, 0.02f, 31);
+  for (const Format format : {Format::iq1_s, Format::iq1_m, Format::iq2_xxs, Format::iq2_xs, Format::iq2_s,
+                              Format::iq3_xxs, Format::iq3_s, Format::q2_k}) {
+    CAPTURE(find_format(format)->name);
+    const auto decoded = decode(format, encode(format, row, 1024, nullptr));
+    double product = 0;
+    double squares = 0;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      product += static_cast<double>(row[i]) * static_cast<double>(decoded[i]);
+      squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
+    }
+    CHECK(product / squares > 0.95); // with the least error 0.8 to 0.97
+    CHECK(product / squares < 1.01);
+  }
+}
+
 TEST_CASE("floats encode to floats") {
   const std::vector<float> row = {0.0f, -1.5f, 3.14159f, 1e-8f, 65504.0f, 1e30f};
   CHECK(decode(Format::f32, encode(Format::f32, row, 6, nullptr)) == row);
