@@ -194,20 +194,27 @@ void declare(CLI::App& app, QuantizeFlags& flags) {
       ->expected(0, 4);
   app.add_option("--imatrix", flags.importance, "weigh errors by the importance of columns in this file")
       ->type_name("FILE");
-  app.add_flag("--pure", flags.options.pure, "every matrix in the type's own format");
-  app.add_flag("--leave-output-tensor", flags.options.leave_output, "keep output.weight as it is");
-  app.add_option("--output-tensor-type", flags.output_type, "format of output.weight")->type_name("FORMAT");
-  app.add_option("--token-embedding-type", flags.embedding_type, "format of the token embedding")->type_name("FORMAT");
-  app.add_option("--tensor-type", flags.tensor_types,
-                 "format of all tensors whose name has a match of REGEX (repeatable; the first counts)")
-      ->type_name("REGEX=FORMAT")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all();
+  {
+    const OptionTopic topic(app, "formats");
+    app.add_flag("--pure", flags.options.pure, "every matrix in the type's own format");
+    app.add_flag("--leave-output-tensor", flags.options.leave_output, "keep output.weight as it is");
+    app.add_option("--output-tensor-type", flags.output_type, "format of output.weight")->type_name("FORMAT");
+    app.add_option("--token-embedding-type", flags.embedding_type, "format of the token embedding")
+        ->type_name("FORMAT");
+    app.add_option("--tensor-type", flags.tensor_types,
+                   "format of all tensors whose name has a match of REGEX (repeatable; the first counts)")
+        ->type_name("REGEX=FORMAT")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->take_all();
+  }
   app.add_flag("--allow-requantize", flags.options.allow_requantize,
                "quantize tensors that are quantized already, which loses more than quantizing the original");
   app.add_flag("--dry-run", flags.dry_run, "print what each tensor would become, and write nothing");
-  add_measure_flags(app, flags.measure);
+  {
+    const OptionTopic topic(app, "measure");
+    add_measure_flags(app, flags.measure);
+  }
   app.add_option("-t,--threads", flags.threads, "threads (default: all this process may use)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
