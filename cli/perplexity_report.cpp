@@ -10,7 +10,7 @@ namespace kern {
 namespace {
 
 std::string line(const char* name, const Estimate& estimate, int digits, const std::string& rest = "") {
-  return fmt::format("{:<13} {:.{}f} +/- {:.{}f}{}\n", name, estimate.value, digits, estimate.error, digits, rest);
+  return fmt::format("{:<13} {}{}\n", name, figure(estimate, digits), rest);
 }
 
 Estimate percent(const Estimate& share) { return {100.0 * share.value, 100.0 * share.error}; }
@@ -21,14 +21,12 @@ nlohmann::ordered_json json_of(const Estimate& estimate) {
 
 } // namespace
 
-std::string perplexity_table(const PerplexityResult& result, const TextChunks& text) {
-  std::string out = line("perplexity", perplexity(result.nll), 4,
-                         fmt::format("  ({} tokens, the second halves of {} chunks of {})", result.nll.count(),
-                                     result.chunks, text.length));
-  if (result.comparison.tokens() == 0) return out;
-  const Comparison::Summary summary = result.comparison.summary();
-  out += line("base", summary.base_perplexity, 4);
-  out += line("ln(ratio)", summary.log_ratio, 6);
+std::string figure(const Estimate& estimate, int digits) {
+  return fmt::format("{:.{}f} +/- {:.{}f}", estimate.value, digits, estimate.error, digits);
+}
+
+std::string divergence_lines(const Comparison::Summary& summary) {
+  std::string out = line("ln(ratio)", summary.log_ratio, 6);
   out += line("divergence", summary.divergence, 6,
               fmt::format("  (KL in nats; median {:.6f}, 99% {:.6f}, most {:.6f})", summary.median,
                           summary.worst_percent, summary.most));
@@ -37,6 +35,16 @@ std::string perplexity_table(const PerplexityResult& result, const TextChunks& t
       "probability", percent(summary.probability_change), 3,
       fmt::format(" %  (of the text's tokens, less the base's; rms {:.3f} %)", 100.0 * summary.probability_change_rms));
   return out;
+}
+
+std::string perplexity_table(const PerplexityResult& result, const TextChunks& text) {
+  std::string out = line("perplexity", perplexity(result.nll), 4,
+                         fmt::format("  ({} tokens, the second halves of {} chunks of {})", result.nll.count(),
+                                     result.chunks, text.length));
+  if (result.comparison.tokens() == 0) return out;
+  const Comparison::Summary summary = result.comparison.summary();
+  out += line("base", summary.base_perplexity, 4);
+  return out + divergence_lines(summary);
 }
 
 std::string perplexity_json(const PerplexityResult& result, const TextChunks& text, bool whole) {

@@ -12,6 +12,7 @@
 #include "cli/model_file.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/quantize_measure.h"
 #include "cli/quantize_plan.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -34,6 +35,7 @@ struct QuantizeFlags {
   int threads = 0;
   bool dry_run = false;
   bool quiet = false;
+  MeasureFlags measure;
   std::vector<std::string> tensor_types;
   std::string output_type;
   std::string embedding_type;
@@ -71,9 +73,9 @@ Format parse_format(const char* flag, const std::string& name) {
                            [](unsigned char a, unsigned char b) { return std::toupper(a) == std::toupper(b); }))
       found = Traits::id;
   });
-  if (!found || !can_encode(*found))
+  if (!found)
     throw Error(ExitCode::usage, fmt::format("{}: '{}' is not a format kern can write; expected one of {}", flag,
-                                             escape_controls(name), encoder_names()));
+                                             escape_controls(name), format_names()));
   return *found;
 }
 
@@ -191,6 +193,12 @@ int quantize_model(QuantizeFlags& flags) {
   std::optional<Importance> importance;
   if (!flags.importance.empty()) importance = Importance::read(flags.importance);
   const QuantizePlan plan = plan_quantization(source, flags.options, importance ? &*importance : nullptr);
+  if (opened.folder && !flags.measure.text.empty())
+    throw Error(ExitCode::usage, fmt::format("--measure compares with a GGUF file and {} is a folder; `kern convert` "
+                                             "makes one of it",
+                                             paths.in));
+  if (flags.dry_run && !flags.measure.text.empty())
+    throw Error(ExitCode::usage, "--dry-run writes nothing that --measure could read; give one of them");
   if (flags.dry_run) {
     write_output(plan_table(plan));
     return 0;
@@ -203,12 +211,19 @@ int quantize_model(QuantizeFlags& flags) {
   if (!flags.quiet && opened.folder)
     for (const std::string& warning : opened.folder->warnings())
       write_notice(fmt::format("kern: warning: {}\n", escape_controls(warning)));
+  if (plan.unweighed > 0 && !flags.quiet)
+    write_notice(fmt::format("kern: warning: {} matrices in formats of about three bits or less lose much without an "
+                             "importance matrix; `kern imatrix` makes one, and --imatrix takes it\n",
+                             plan.unweighed));
+  std::optional<QuantizeMeasure> measure;
+  if (!flags.measure.text.empty()) measure.emplace(flags.measure, paths.in, flags.threads, flags.quiet);
   const double seconds = write_model(source, plan, importance ? &*importance : nullptr,
                                      {paths.out, "quantize", flags.threads, !flags.quiet});
   if (!flags.quiet)
     write_notice(fmt::format("{}: {}, {:.2f} bits a weight (from {}, {:.2f}), in {:.1f} s\n", paths.out,
                              format_bytes(plan.bytes_after), plan.bits_after(), format_bytes(plan.bytes_before),
                              plan.bits_before(), seconds));
+  if (measure) measure->run({paths.in, paths.out}, plan);
   return 0;
 }
 
@@ -218,19 +233,27 @@ void declare(CLI::App& app, QuantizeFlags& flags) {
       ->expected(0, 4);
   app.add_option("--imatrix", flags.importance, "weigh errors by the importance of columns in this file")
       ->type_name("FILE");
-  app.add_flag("--pure", flags.options.pure, "every matrix in the type's own format");
-  app.add_flag("--leave-output-tensor", flags.options.leave_output, "keep output.weight as it is");
-  app.add_option("--output-tensor-type", flags.output_type, "format of output.weight")->type_name("FORMAT");
-  app.add_option("--token-embedding-type", flags.embedding_type, "format of the token embedding")->type_name("FORMAT");
-  app.add_option("--tensor-type", flags.tensor_types,
-                 "format of all tensors whose name has a match of REGEX (repeatable; the first counts)")
-      ->type_name("REGEX=FORMAT")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all();
+  {
+    const OptionTopic topic(app, "formats");
+    app.add_flag("--pure", flags.options.pure, "every matrix in the type's own format");
+    app.add_flag("--leave-output-tensor", flags.options.leave_output, "keep output.weight as it is");
+    app.add_option("--output-tensor-type", flags.output_type, "format of output.weight")->type_name("FORMAT");
+    app.add_option("--token-embedding-type", flags.embedding_type, "format of the token embedding")
+        ->type_name("FORMAT");
+    app.add_option("--tensor-type", flags.tensor_types,
+                   "format of all tensors whose name has a match of REGEX (repeatable; the first counts)")
+        ->type_name("REGEX=FORMAT")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->take_all();
+  }
   app.add_flag("--allow-requantize", flags.options.allow_requantize,
                "quantize tensors that are quantized already, which loses more than quantizing the original");
   app.add_flag("--dry-run", flags.dry_run, "print what each tensor would become, and write nothing");
+  {
+    const OptionTopic topic(app, "measure");
+    add_measure_flags(app, flags.measure);
+  }
   app.add_option("-t,--threads", flags.threads, "threads (default: all this process may use)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));

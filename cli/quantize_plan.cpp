@@ -10,7 +10,6 @@
 #include "cli/model_file.h"
 #include "model/error.h"
 #include "model/recode.h"
-#include "quant/encode/encode.h"
 
 namespace kern {
 
@@ -103,6 +102,7 @@ QuantizePlan plan_quantization(const ModelSource& source, const QuantizeOptions&
         ++plan.quantized;
         const bool expected = tensor.name != "token_embd.weight" && tensor.name != "output.weight";
         if (importance && importance->find(tensor).empty() && expected) ++plan.without_importance;
+        if (!importance && expected && needs_importance(planned.format)) ++plan.unweighed;
       }
     }
     plan.bytes_before += bytes_in(tensor, tensor.format);
@@ -141,14 +141,6 @@ std::string default_output(const std::string& in, const Mix& mix) {
 std::string mix_names() {
   std::string names;
   for (const Mix& mix : mixes()) names += (names.empty() ? "" : ", ") + std::string(mix.name);
-  return names;
-}
-
-std::string encoder_names() {
-  std::string names;
-  for_each_format([&]<class Traits>(Traits) {
-    if (can_encode(Traits::id)) names += (names.empty() ? "" : ", ") + std::string(Traits::name);
-  });
   return names;
 }
 

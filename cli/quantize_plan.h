@@ -40,6 +40,7 @@ struct QuantizePlan {
   std::uint64_t bytes_after = 0;
   std::uint64_t weights = 0;
   int quantized = 0;          // tensors whose format changes to one that loses something
+  int unweighed = 0;          // of them, to a format that needs one, where there is no importance matrix
   int without_importance = 0; // of them, though there is an importance matrix; embedding and output never have any
 
   double bits_before() const { return 8.0 * static_cast<double>(bytes_before) / static_cast<double>(weights); }
@@ -58,6 +59,5 @@ std::string default_output(const std::string& in, const Mix& mix);
 
 /// "Q4_0, Q4_1, ..." for messages.
 std::string mix_names();
-std::string encoder_names();
 
 } // namespace kern

@@ -32,6 +32,22 @@ KERN_INLINE constexpr GridTable<Word, entries> grid_table(const grids::Book<entr
   return table;
 }
 
+/// What stands beside a grid format's points.
+enum class GridSigns {
+  even,           // of eight weights, of which an even number is negative
+  free,           // of eight weights
+  shifted_groups, // no signs; all codes of a group are 1 higher or 1 lower
+  shifted_eights, // the same of eight weights
+};
+
+/// What an encoder decides of a block of a grid format; pack() lays it out, the inverse of the unpack functions.
+struct GridParts {
+  Half d{};                              // scale of the scales
+  const std::uint16_t* points = nullptr; // [32 or 64]: numbers in the book
+  const std::uint8_t* signs = nullptr;   // [32], of eight weights: a bit a weight, or 1 where codes are shifted down
+  const std::uint8_t* scales = nullptr;  // [groups]: n
+};
+
 /// The magnitudes of IQ2_XXS, IQ2_XS and IQ2_S.
 inline constexpr std::uint8_t grid_levels_iq2[3] = {8, 25, 43};
 
@@ -65,10 +81,27 @@ KERN_INLINE void store_shifted(std::int8_t* codes, std::uint32_t point, std::uin
   store_codes(codes, (table.points[point] - eight_bytes(2 * down)) ^ eight_bytes(128));
 }
 
+KERN_INLINE void store_little_endian_32(std::uint32_t word, std::uint8_t (&bytes)[4]) {
+  for (int i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(word >> (8 * i));
+}
+
+/// Seven signs of each of four runs of eight weights, whose eighth follows from them, and a scale of four bits.
+KERN_INLINE std::uint32_t pack_even_signs(const std::uint8_t* signs, std::uint32_t scale) {
+  std::uint32_t word = scale << 28;
+  for (int i = 0; i < 4; ++i) word |= (signs[i] & 127u) << (7 * i);
+  return word;
+}
+
 KERN_INLINE std::uint32_t little_endian_32(const std::uint8_t (&bytes)[4]) {
   std::uint32_t word = 0;
   for (int i = 0; i < 4; ++i) word |= static_cast<std::uint32_t>(bytes[i]) << (8 * i);
   return word;
+}
+
+/// packed [groups / 2] = numbers of four bits [groups]: two a byte, low nibble first
+KERN_INLINE void pack_scales(const std::uint8_t* numbers, int groups, std::uint8_t* packed) {
+  for (int g = 0; g < groups; g += 2)
+    packed[g / 2] = static_cast<std::uint8_t>((numbers[g] & 15) | (numbers[g + 1] & 15) << 4);
 }
 
 /// scales [groups] = d * (2 * n + 1) * unit, `n` of four bits: two groups a byte, low nibble first. Exact: 11 bits

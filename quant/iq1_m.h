@@ -20,6 +20,11 @@ struct IQ1_M {
   static constexpr int width = 256;
   static constexpr int group = 16;
   static constexpr bool has_min = false;
+  static constexpr const auto& book = grids::iq1;
+  static constexpr std::int8_t levels[3] = {-8, 0, 8}; // of the points' coordinates, before the shift by 1
+  static constexpr float unit = 0.125f;                // weight = d * unit * (2 * n + 1) * level
+  static constexpr int scale_count = 8;                // n is less
+  static constexpr GridSigns sign_kind = GridSigns::shifted_eights;
 
   /// out [256]: d * (2 * n + 1) * (coordinate + shift)
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_M>(block, out); }
@@ -34,9 +39,20 @@ struct IQ1_M {
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
     std::uint32_t bits = 0;
     for (int i = 0; i < 4; ++i) bits |= static_cast<std::uint32_t>(block.scales[i] >> 12) << (4 * i);
-    const float step = to_float(Half{static_cast<std::uint16_t>(bits)}) * 0.125f;
+    const float step = to_float(Half{static_cast<std::uint16_t>(bits)}) * unit;
     for (int g = 0; g < 16; ++g)
       scales[g] = step * static_cast<float>(2 * ((block.scales[g / 4] >> (3 * (g % 4))) & 7) + 1);
+  }
+
+  KERN_INLINE static void pack(const GridParts& parts, Block& block) {
+    const auto nibble = [&](int i) { return (parts.points[i] >> 8 & 7) | (parts.signs[i] & 1) << 3; };
+    for (int i = 0; i < 32; ++i) block.points[i] = static_cast<std::uint8_t>(parts.points[i]);
+    for (int i = 0; i < 16; ++i) block.high[i] = static_cast<std::uint8_t>(nibble(2 * i) | nibble(2 * i + 1) << 4);
+    for (int i = 0; i < 4; ++i) {
+      int scales = (parts.d.bits >> (4 * i) & 15) << 12;
+      for (int g = 0; g < 4; ++g) scales |= (parts.scales[i * 4 + g] & 7) << (3 * g);
+      block.scales[i] = static_cast<std::uint16_t>(scales);
+    }
   }
 };
 

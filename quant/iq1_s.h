@@ -20,6 +20,11 @@ struct IQ1_S {
   static constexpr int width = 256;
   static constexpr int group = 32;
   static constexpr bool has_min = false;
+  static constexpr const auto& book = grids::iq1;
+  static constexpr std::int8_t levels[3] = {-8, 0, 8}; // of the points' coordinates, before the shift by 1
+  static constexpr float unit = 0.125f;                // weight = d * unit * (2 * n + 1) * level
+  static constexpr int scale_count = 8;                // n is less
+  static constexpr GridSigns sign_kind = GridSigns::shifted_groups;
 
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_S>(block, out); }
@@ -33,8 +38,18 @@ struct IQ1_S {
     }
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    const float step = to_float(block.d) * 0.125f;
+    const float step = to_float(block.d) * unit;
     for (int g = 0; g < 8; ++g) scales[g] = step * static_cast<float>(2 * ((block.high[g] >> 12) & 7) + 1);
+  }
+
+  KERN_INLINE static void pack(const GridParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < 32; ++i) block.points[i] = static_cast<std::uint8_t>(parts.points[i]);
+    for (int g = 0; g < 8; ++g) {
+      int high = (parts.scales[g] & 7) << 12 | (parts.signs[g * 4] & 1) << 15;
+      for (int i = 0; i < 4; ++i) high |= (parts.points[g * 4 + i] >> 8 & 7) << (3 * i);
+      block.high[g] = static_cast<std::uint16_t>(high);
+    }
   }
 };
 

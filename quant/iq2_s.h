@@ -22,13 +22,18 @@ struct IQ2_S {
   static constexpr int width = 256;
   static constexpr int group = 16;
   static constexpr bool has_min = false;
+  static constexpr const auto& book = grids::iq2_s;
+  static constexpr const auto& levels = grid_levels_iq2; // of the points' coordinates
+  static constexpr float unit = 0.125f;                  // weight = d * unit * (2 * n + 1) * level
+  static constexpr int scale_count = 16;                 // n is less
+  static constexpr GridSigns sign_kind = GridSigns::free;
 
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_S>(block, out); }
 
   /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_s, grid_levels_iq2);
+    static constexpr auto table = grid_table<std::uint64_t>(book, levels);
     static_assert(table.size == 1 << 10); // whatever a point's bits are, they name an entry
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t high = (block.high[i / 4] >> (2 * (i % 4))) & 3u;
@@ -36,7 +41,19 @@ struct IQ2_S {
     }
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    unpack_odd_scales<16>(block.d, block.scales, 0.125f, scales);
+    unpack_odd_scales<16>(block.d, block.scales, unit, scales);
+  }
+
+  KERN_INLINE static void pack(const GridParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < 32; ++i) {
+      const int shift = 2 * (i % 4);
+      const int high = (parts.points[i] >> 8 & 3) << shift;
+      block.points[i] = static_cast<std::uint8_t>(parts.points[i]);
+      block.high[i / 4] = static_cast<std::uint8_t>(shift ? block.high[i / 4] | high : high);
+      block.signs[i] = parts.signs[i];
+    }
+    pack_scales(parts.scales, 16, block.scales);
   }
 };
 

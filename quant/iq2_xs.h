@@ -20,13 +20,18 @@ struct IQ2_XS {
   static constexpr int width = 256;
   static constexpr int group = 16;
   static constexpr bool has_min = false;
+  static constexpr const auto& book = grids::iq2_xs;
+  static constexpr const auto& levels = grid_levels_iq2; // of the points' coordinates
+  static constexpr float unit = 0.125f;                  // weight = d * unit * (2 * n + 1) * level
+  static constexpr int scale_count = 16;                 // n is less
+  static constexpr GridSigns sign_kind = GridSigns::even;
 
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_XS>(block, out); }
 
   /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xs, grid_levels_iq2);
+    static constexpr auto table = grid_table<std::uint64_t>(book, levels);
     static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t code = block.points[i];
@@ -34,7 +39,14 @@ struct IQ2_XS {
     }
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    unpack_odd_scales<16>(block.d, block.scales, 0.125f, scales);
+    unpack_odd_scales<16>(block.d, block.scales, unit, scales);
+  }
+
+  KERN_INLINE static void pack(const GridParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < 32; ++i)
+      block.points[i] = static_cast<std::uint16_t>((parts.points[i] & 511) | (parts.signs[i] & 127) << 9);
+    pack_scales(parts.scales, 16, block.scales);
   }
 };
 

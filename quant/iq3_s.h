@@ -22,14 +22,18 @@ struct IQ3_S {
   static constexpr int width = 256;
   static constexpr int group = 32;
   static constexpr bool has_min = false;
+  static constexpr const auto& book = grids::iq3_s;
+  static constexpr std::uint8_t levels[8] = {1, 3, 5, 7, 9, 11, 13, 15}; // of the points' coordinates
+  static constexpr float unit = 1.0f;                                    // weight = d * unit * (2 * n + 1) * level
+  static constexpr int scale_count = 16;                                 // n is less
+  static constexpr GridSigns sign_kind = GridSigns::free;
 
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ3_S>(block, out); }
 
   /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr std::uint8_t levels[8] = {1, 3, 5, 7, 9, 11, 13, 15};
-    static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_s, levels);
+    static constexpr auto table = grid_table<std::uint32_t>(book, levels);
     static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t high = static_cast<std::uint32_t>(block.high[i / 4]) >> (2 * (i % 4));
@@ -39,7 +43,18 @@ struct IQ3_S {
     }
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    unpack_odd_scales<8>(block.d, block.scales, 1.0f, scales);
+    unpack_odd_scales<8>(block.d, block.scales, unit, scales);
+  }
+
+  KERN_INLINE static void pack(const GridParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < 64; ++i) {
+      const int high = (parts.points[i] >> 8 & 1) << (i % 8);
+      block.points[i] = static_cast<std::uint8_t>(parts.points[i]);
+      block.high[i / 8] = static_cast<std::uint8_t>(i % 8 ? block.high[i / 8] | high : high);
+    }
+    for (int i = 0; i < 32; ++i) block.signs[i] = parts.signs[i];
+    pack_scales(parts.scales, 8, block.scales);
   }
 };
 

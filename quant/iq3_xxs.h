@@ -20,14 +20,18 @@ struct IQ3_XXS {
   static constexpr int width = 256;
   static constexpr int group = 32;
   static constexpr bool has_min = false;
+  static constexpr const auto& book = grids::iq3_xxs;
+  static constexpr std::uint8_t levels[8] = {4, 12, 20, 28, 36, 44, 52, 62}; // of the points' coordinates
+  static constexpr float unit = 0.25f;                                       // weight = d * unit * (2 * n + 1) * level
+  static constexpr int scale_count = 16;                                     // n is less
+  static constexpr GridSigns sign_kind = GridSigns::even;
 
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ3_XXS>(block, out); }
 
   /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr std::uint8_t levels[8] = {4, 12, 20, 28, 36, 44, 52, 62};
-    static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_xxs, levels);
+    static constexpr auto table = grid_table<std::uint32_t>(book, levels);
     static_assert(table.size == 1 << 8); // whatever a point's bits are, they name an entry
     for (int g = 0; g < 8; ++g) {
       const std::uint32_t signs = little_endian_32(block.signs[g]);
@@ -39,8 +43,15 @@ struct IQ3_XXS {
     }
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    const float step = to_float(block.d) * 0.25f;
+    const float step = to_float(block.d) * unit;
     for (int g = 0; g < 8; ++g) scales[g] = step * static_cast<float>(2 * (block.signs[g][3] >> 4) + 1);
+  }
+
+  KERN_INLINE static void pack(const GridParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int i = 0; i < 64; ++i) block.points[i] = static_cast<std::uint8_t>(parts.points[i]);
+    for (int g = 0; g < 8; ++g)
+      store_little_endian_32(pack_even_signs(parts.signs + g * 4, parts.scales[g]), block.signs[g]);
   }
 };
 

@@ -20,6 +20,8 @@ enum class TensorRole {
   attention_v, // also one matrix for q, k and v
   attention_output,
   feed_forward_down,
+  feed_forward_gate,
+  feed_forward_up,
   other,
 };
 TensorRole tensor_role(std::string_view name);
@@ -47,7 +49,11 @@ enum class MixWhen {
   first_16th,
   first_eighth_with_importance,
   first_eighth_without_importance,
-  grouped_heads, // at least four query heads for each of k and v
+  without_importance,
+  middle,                   // all but the first and last eighth
+  more_bits_of_eight,       // experts
+  grouped_heads,            // at least four query heads for each of k and v
+  grouped_heads_or_experts, // or at least four experts
 };
 
 struct MixRule {
@@ -79,6 +85,9 @@ struct MixTensor {
 
 /// The format a mix gives a tensor that may_quantize(), before fall_back().
 Format choose_format(const Mix& mix, const MixModel& model, const MixTensor& tensor);
+
+/// Whether a format is so small that errors have to be weighed; llama.cpp refuses these without an importance matrix.
+bool needs_importance(Format format);
 
 /// The format itself where a row of so many columns is a whole number of blocks, else the nearest that fits, as
 /// llama.cpp chooses it; F16 at last.

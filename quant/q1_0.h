@@ -3,6 +3,7 @@
 
 #include "quant/decode.h"
 #include "quant/format_id.h"
+#include "quant/pack.h"
 
 namespace kern {
 
@@ -28,6 +29,15 @@ struct Q1_0 {
   }
   KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
     for (int g = 0; g < 4; ++g) scales[g] = to_float(block.d);
+  }
+
+  KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
+    block.d = parts.d;
+    for (int byte = 0; byte < 16; ++byte) {
+      int bits = 0;
+      for (int i = 0; i < 8; ++i) bits |= (parts.digits[byte * 8 + i] & 1) << i;
+      block.codes[byte] = static_cast<std::uint8_t>(bits);
+    }
   }
 };
 

@@ -24,8 +24,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {
     "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13,
-    "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40,
+    "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40, "Q1_0": 41, "Q2_0": 42,
 }
+# Without importance llama.cpp refuses some of these and weighs others by the values' squares: the lesser error of no
+# weights, where it takes them, and of equal ones counts.
+GRIDS = {"IQ1_S": 19, "IQ1_M": 29, "IQ2_XXS": 16, "IQ2_XS": 17, "IQ2_S": 22, "IQ3_XXS": 18, "IQ3_S": 21}
 ROWS, COLUMNS = 16, 1024
 
 
@@ -39,14 +42,12 @@ def demo_rows() -> np.ndarray:
 
 
 def encode(library, number: int, rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    quant = gguf.GGMLQuantizationType(number)
-    block, size = gguf.GGML_QUANT_SIZES[quant]
-    out = np.zeros((ROWS, COLUMNS // block * size), np.uint8)
+    traits = library.ggml_get_type_traits(number).contents
+    out = np.zeros((ROWS, COLUMNS // traits.blck_size * traits.type_size), np.uint8)
     pointer = lambda a: None if a is None else a.ctypes.data_as(ctypes.c_void_p)
     library.ggml_quantize_chunk(number, pointer(rows), pointer(out), ctypes.c_int64(0), ctypes.c_int64(ROWS),
                                 ctypes.c_int64(COLUMNS), pointer(weights))
     decoded = np.zeros_like(rows)
-    traits = library.ggml_get_type_traits(number).contents
     for r in range(ROWS):
         traits.to_float(pointer(out[r]), pointer(decoded[r]), ctypes.c_int64(COLUMNS))
     return decoded
@@ -65,6 +66,7 @@ def main() -> None:
     library = ctypes.CDLL(parser.parse_args().ggml)
     library.ggml_quantize_chunk.restype = ctypes.c_size_t
     library.ggml_get_type_traits.restype = ctypes.POINTER(TypeTraits)
+    library.ggml_quantize_requires_imatrix.restype = ctypes.c_bool
 
     random = np.random.default_rng(1)
     kinds = {
@@ -75,16 +77,19 @@ def main() -> None:
     kinds = {name: values.astype(np.float16).reshape(ROWS, COLUMNS) for name, values in kinds.items()}
     weights = (random.normal(0, 1, COLUMNS) ** 2 + 0.01).astype(np.float16)
 
+    def error(number: int, rows: np.ndarray, w: np.ndarray | None) -> float:
+        off = (encode(library, number, rows, w).astype(np.float64) - rows) ** 2
+        return float(np.sqrt(np.mean(off * (1 if w is None else w))))
+
     errors = {}
-    for name, number in FORMATS.items():
+    for name, number in (FORMATS | GRIDS).items():
         errors[name] = {}
         for kind, halves in kinds.items():
             rows = np.ascontiguousarray(halves, np.float32)
-            both = []
-            for w in (None, weights.astype(np.float32)):
-                off = (encode(library, number, rows, w).astype(np.float64) - rows) ** 2
-                both.append(float(np.sqrt(np.mean(off * (1 if w is None else w)))))
-            errors[name][kind] = both
+            refused = library.ggml_quantize_requires_imatrix(number)
+            plain = [None] * (not refused) + [np.ones(COLUMNS, np.float32)] * (name in GRIDS)
+            errors[name][kind] = [min(error(number, rows, w) for w in plain),
+                                  error(number, rows, weights.astype(np.float32))]
     folder = ROOT / "tests" / "data" / "encode"
     folder.mkdir(exist_ok=True)
     (folder / "rows.f16").write_bytes(b"".join(h.tobytes() for h in kinds.values()))

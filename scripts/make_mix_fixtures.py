@@ -25,7 +25,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 MIXES = ("F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K "
-         "IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4_MOE").split()
+         "IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4_MOE IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M "
+         "IQ1_S Q2_0 Q1_0").split()
 
 
 def model(arch, layers, heads, kv_heads, dim, hidden, tied=False, experts=0, importance=False):
@@ -62,6 +63,9 @@ MODELS = {
     "rows that fit nothing large": model("llama", 6, 4, 2, 96, 80),
     "eight experts": model("llama", 9, 32, 8, 256, 512, experts=8),
     "eighty layers": model("llama", 80, 64, 8, 256, 512),
+    "eighty layers, with importance": model("llama", 80, 64, 8, 256, 512, importance=True),
+    "eight experts, with importance": model("llama", 16, 32, 16, 256, 512, experts=8, importance=True),
+    "two query heads a key": model("llama", 24, 32, 16, 256, 512, importance=True),
 }
 
 
@@ -109,6 +113,8 @@ def main() -> None:
                 write_importance(importance, description)
                 extra = ["--imatrix", importance]
             for mix in MIXES:
+                if mix == "Q1_0" and description["tensors"][0][1][0] % 128:
+                    continue  # llama.cpp has nothing to fall back to
                 run = subprocess.run([quantize, "--dry-run", *extra, source, f"{folder}/out.gguf", mix], text=True,
                                      capture_output=True, check=True)
                 given = {}

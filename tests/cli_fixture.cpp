@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/fixtures.h"
+
 namespace kern::test {
 
 ProcessResult kern(const Words& arguments, const ProcessOptions& options) {
@@ -21,6 +23,10 @@ std::string Models::add_bytes(std::string_view bytes, const std::string& name) c
   std::ofstream(folder_ / name, std::ios::binary) << bytes;
   return path(name);
 }
+
+std::string demo() { return (data_path("").parent_path().parent_path().parent_path() / "demo/demo.gguf").string(); }
+
+std::string stories() { return data_path("perplexity/stories.txt").string(); }
 
 ProcessResult answer(const std::string& model, Words arguments, const ProcessOptions& options) {
   Words all{"run", "-q", "-m", model};

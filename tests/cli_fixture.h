@@ -51,6 +51,11 @@ nlohmann::json answer_json(const std::string& model, Words arguments, const Proc
 /// These bytes on standard input.
 ProcessOptions piped(std::string bytes);
 
+/// The demo model's file.
+std::string demo();
+/// A text that it predicts well.
+std::string stories();
+
 /// "Hello, world."
 inline const Words hello = {"Hello", ",", " world", "."};
 

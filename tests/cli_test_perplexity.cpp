@@ -17,14 +17,11 @@ namespace kern {
 namespace {
 
 using test::contains;
+using test::demo;
 using test::Models;
+using test::stories;
 using test::Words;
 using Json = nlohmann::json;
-
-std::string stories() { return test::data_path("perplexity/stories.txt").string(); }
-std::string demo() {
-  return (test::data_path("").parent_path().parent_path().parent_path() / "demo/demo.gguf").string();
-}
 
 Json perplexity_json(Words arguments) {
   arguments.insert(arguments.begin(), {"perplexity", "-q", "--json"});

@@ -14,7 +14,10 @@ namespace kern {
 
 namespace {
 
+using test::contains;
+using test::demo;
 using test::Models;
+using test::stories;
 using test::Words;
 
 /// A model of random weights in F32, large enough for every block.
@@ -25,6 +28,11 @@ std::string add_random(const Models& models, const std::string& name, int layers
   model.output_format = format;
   test::write_random_model(model, models.path(name));
   return models.path(name);
+}
+
+std::string file_text(const std::string& path) {
+  const std::vector<char> bytes = test::read_file(path);
+  return {bytes.begin(), bytes.end()};
 }
 
 } // namespace
@@ -105,6 +113,70 @@ TEST_CASE("kern quantize says which matrices an importance matrix leaves out") {
   CHECK(result.err.find("i.dat: found no entry for 14 of 16 matrices") != std::string::npos);
 }
 
+TEST_CASE("kern quantize warns of formats that need an importance matrix") {
+  const Models models;
+  const std::string source = add_random(models, "model-F32.gguf");
+  const auto warning = [&](const Words& more) {
+    Words words{"quantize", source, models.path("o.gguf")};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto result = test::kern(words);
+    REQUIRE(result.code == 0);
+    return result.err;
+  };
+  // q, k, the attention's output, and three of the feed-forward in two layers; v and the rest are larger.
+  CHECK(contains(warning({"IQ2_XXS"}), "warning: 12 matrices in formats of about three bits"));
+  CHECK_FALSE(contains(warning({"IQ3_S"}), "warning"));
+  CHECK_FALSE(contains(warning({"Q2_K"}), "warning"));
+  CHECK_FALSE(contains(warning({"Q4_0", "--token-embedding-type", "IQ2_S"}), "warning"));
+  CHECK(warning({"IQ2_XXS", "-q"}).empty());
+}
+
+TEST_CASE("kern quantize --measure says what kern perplexity --kl says") {
+  const Models models;
+  const std::string out = models.path("demo-Q4_0.gguf");
+  const auto measured = test::kern(
+      {"quantize", "--allow-requantize", demo(), out, "Q4_0", "--measure", stories(), "--measure-chunks", "2"});
+  REQUIRE(measured.code == 0);
+  const auto compared = test::kern({"perplexity", "-q", "-m", out, "--kl", demo(), "-f", stories(), "--chunks", "2"});
+  REQUIRE(compared.code == 0);
+  const auto line = [](const std::string& text, const std::string& name) {
+    const std::size_t at = text.find("\n" + name);
+    REQUIRE(at != std::string::npos);
+    return text.substr(at + 1, text.find('\n', at + 1) - at);
+  };
+  for (const char* name : {"ln(ratio)", "divergence", "same top", "probability"})
+    CHECK(line(measured.out, name) == line(compared.out, name));
+  const std::string perplexity = compared.out.substr(14, compared.out.find("  (") - 14);
+  const std::string base = line(compared.out, "base").substr(14);
+  CHECK(contains(measured.out, "| perplexity | " + base.substr(0, base.size() - 1) + " | " + perplexity + " |"));
+  CHECK(contains(measured.out, "| bits a weight | 8.51 | 4.7"));
+  CHECK(contains(measured.out, "second halves of 2 chunks of 512"));
+  CHECK(contains(measured.err, "bits a weight (from"));
+  const auto quiet = test::kern(
+      {"quantize", "-q", "--allow-requantize", demo(), out, "Q4_0", "--measure", "-", "--measure-chunks", "2"},
+      test::piped(file_text(stories())));
+  CHECK(quiet.out == measured.out);
+  CHECK(quiet.err.empty());
+}
+
+TEST_CASE("kern quantize --measure that is ended says what came, and its file stays") {
+  const Models models;
+  std::string text;
+  for (int i = 0; i < 40000; ++i) text += "Once there was a fox. ";
+  const std::string out = models.path("out.gguf");
+  test::Process process(KERN_EXECUTABLE, {"quantize", "--allow-requantize", demo(), out, "Q8_0", "-t", "1", "--measure",
+                                          models.add_bytes(text, "long.txt"), "--measure-chunks", "400"});
+  while (!std::filesystem::exists(out) && process.still_runs_after(std::chrono::milliseconds(20))) {
+  }
+  CHECK(process.still_runs_after(std::chrono::milliseconds(1000)));
+  process.send(SIGINT);
+  const auto result = process.finish();
+  CHECK(result.code == 130);
+  CHECK(contains(result.out, "| perplexity |"));
+  CHECK(contains(result.err, "of 400 chunks; " + out + " is written"));
+  CHECK(Gguf::open(out).metadata().get_uint("general.file_type") == 7);
+}
+
 TEST_CASE("kern quantize refuses in one line") {
   const Models models;
   const std::string source = add_random(models, "model-F32.gguf");
@@ -127,8 +199,12 @@ TEST_CASE("kern quantize refuses in one line") {
   refused({source, models.path("."), "Q4_0"}, 8, "found a folder");
   refused({source, "Q4_0", "--tensor-type", "ffn(=Q4_0"}, 2, "is not a regular expression");
   refused({source, "Q4_0", "--tensor-type", "ffn"}, 2, "expected REGEX=TYPE");
-  refused({source, "Q4_0", "--output-tensor-type", "IQ1_S"}, 2, "not a format kern can write");
+  refused({source, "Q4_0", "--output-tensor-type", "Q1_5"}, 2, "not a format kern can write");
   refused({source, "Q4_0", "--imatrix", source}, 3, "found no entries");
+  refused({source, "Q4_0", "--dry-run", "--measure", stories()}, 2, "--dry-run writes nothing");
+  refused({source, models.path("o.gguf"), "Q4_0", "--measure", models.path("none.txt")}, 2, "none.txt: cannot be");
+  refused({source, models.path("o.gguf"), "Q4_0", "--measure", models.add_bytes("Short.", "short.txt")}, 2,
+          "expected at least 256, one chunk");
   const std::string quantized = add_random(models, "model-Q8_0.gguf", 2, Format::q8_0);
   refused({quantized, models.path("o.gguf"), "Q4_0"}, 2, "--allow-requantize");
   CHECK_FALSE(std::filesystem::exists(models.path("o.gguf")));

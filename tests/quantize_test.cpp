@@ -144,7 +144,8 @@ TEST_CASE("a tensor's new bytes don't depend on the threads, and importance goes
   std::vector<float> importance(256 * 3);
   test::RandomBits random(8);
   for (float& value : importance) value = std::fabs(random.normal());
-  for (const Format format : {Format::q4_k, Format::q8_0, Format::iq4_nl, Format::bf16}) {
+  for (const Format format :
+       {Format::q4_k, Format::q8_0, Format::iq4_nl, Format::bf16, Format::iq2_xxs, Format::iq3_s, Format::iq1_m}) {
     const auto one = recoded(gguf, format, importance, 1);
     CHECK(one.size() == bytes_in(gguf.tensors()[0], format));
     CHECK(recoded(gguf, format, importance, 5) == one);
@@ -166,7 +167,7 @@ TEST_CASE("weights that aren't numbers are refused by tensor and row") {
       weights[256 * 17 + 255] = bad;
     });
     const Gguf gguf = Gguf::parse(file, "damaged");
-    for (const Format format : {Format::q4_k, Format::f16})
+    for (const Format format : {Format::q4_k, Format::f16, Format::iq2_xs})
       CHECK_THROWS_WITH_AS(recoded(gguf, format, {}, 3),
                            doctest::Contains("damaged: tensor blk.0.ffn_up.weight, row 17"), Error);
   }

@@ -126,7 +126,7 @@ struct CpuKernels {
   /// Reads all of `bytes` in that many streams side by side.
   void (*read_memory)(const std::byte* data, std::size_t bytes, int streams);
 
-  /// Floats -> blocks, for formats that can_encode() names.
+  /// Floats -> blocks of any format.
   Encode encode;
 };
 

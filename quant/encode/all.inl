@@ -1,6 +1,7 @@
 // The encoders, compiled once for each instruction set. Before including: define KERN_ENCODE, the function's name.
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "quant/code_tables.h"
 #include "quant/encode/encode.h"
@@ -20,6 +21,10 @@ namespace {
 
 #include "quant/encode/encoders.inl"
 
+#include "quant/encode/grids.inl"
+
+#include "quant/encode/grid_encoders.inl"
+
 using EncodeBlocks = void (*)(const EncodeShare& share, std::int64_t first, int count);
 
 EncodeBlocks encoder_of(Format format) {
@@ -28,6 +33,8 @@ EncodeBlocks encoder_of(Format format) {
   case Format::q5_0: return encode_scaled<Q5_0, Integers<-16, 15>>;
   case Format::q8_0: return encode_scaled<Q8_0, FineIntegers<127, 1>>;
   case Format::iq4_nl: return encode_scaled<IQ4_NL, Uneven>;
+  case Format::q1_0: return encode_scaled<Q1_0, SignsOnly>;
+  case Format::q2_0: return encode_scaled<Q2_0, Integers<-1, 2>>;
   case Format::tq1_0: return encode_scaled<TQ1_0, Ternary>;
   case Format::tq2_0: return encode_scaled<TQ2_0, Ternary>;
   case Format::q4_1: return encode_affine<Q4_1, Integers<0, 15>, 15>;
@@ -40,6 +47,13 @@ EncodeBlocks encoder_of(Format format) {
   case Format::q5_k: return encode_affine_groups<Q5_K, Integers<0, 31>, 31, Integers<0, 63>>;
   case Format::mxfp4: return encode_byte_scaled<MXFP4, PowerOfTwo>;
   case Format::nvfp4: return encode_byte_scaled<NVFP4, HalfE4M3>;
+  case Format::iq1_s: return encode_grid<IQ1_S>;
+  case Format::iq1_m: return encode_grid<IQ1_M>;
+  case Format::iq2_xxs: return encode_grid<IQ2_XXS>;
+  case Format::iq2_xs: return encode_grid<IQ2_XS>;
+  case Format::iq2_s: return encode_grid<IQ2_S>;
+  case Format::iq3_xxs: return encode_grid<IQ3_XXS>;
+  case Format::iq3_s: return encode_grid<IQ3_S>;
   default: return nullptr;
   }
 }

@@ -22,22 +22,6 @@ struct EncodeShare {
 /// Encodes a share. Blocks are independent of each other, so that how rows are shared out changes nothing.
 using Encode = void (*)(Format format, const EncodeShare& share);
 
-/// Whether there is an encoder for a format.
-constexpr bool can_encode(Format format) {
-  switch (format) {
-  case Format::iq1_s:
-  case Format::iq1_m:
-  case Format::iq2_xxs:
-  case Format::iq2_xs:
-  case Format::iq2_s:
-  case Format::iq3_xxs:
-  case Format::iq3_s:
-  case Format::q1_0:
-  case Format::q2_0: return false;
-  default: return true;
-  }
-}
-
 // One for each instruction set; kernels/cpu/kernels.h says which one this machine runs.
 void encode_portable(Format format, const EncodeShare& share);
 void encode_avx2(Format format, const EncodeShare& share);

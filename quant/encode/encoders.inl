@@ -164,8 +164,9 @@ void encode_affine_groups(const EncodeShare& share, std::int64_t first, int coun
                                 -(m * minimum_numbers[g]));
     }
     sums.solve(d, m);
-    d = keep_half(tile, d, d_bits);
-    m = keep_half(tile, m, m_bits);
+    const Lanes factor = turn == 0 ? every(1.0f) : length_factor(tile, d * sums.dx - m * sums.mx);
+    d = keep_half(tile, d * factor, d_bits);
+    m = keep_half(tile, m * factor, m_bits);
   }
   Digits<Traits::width, groups> digits;
   for (int g = 0; g < groups; ++g) {

@@ -37,6 +37,13 @@ struct Ternary : Integers<-1, 1> {
   }();
 };
 
+/// -1 and 1.
+struct SignsOnly {
+  static constexpr Edges<1> edges = {{1.0f}}; // any: what the levels are doesn't depend on the scale
+  KERN_INLINE static Lanes nearest(Lanes v) { return choose(v < every(0.0f), every(-1.0f), every(1.0f)); }
+  KERN_INLINE static Lanes digit(Lanes level) { return 0.5f * (level + 1.0f); }
+};
+
 /// The sixteen uneven levels of IQ4_NL and IQ4_XS.
 struct Uneven {
   static constexpr float level[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
