@@ -1,22 +1,22 @@
-"""Train kern's demo model and write it as a GGUF file.
+"""Train kern's demo model and write it as a Hugging Face folder, which kern makes a GGUF file of.
 
-    python scripts/train_demo.py --out demo/demo.gguf [--minutes 50] [--threads 2] [--compile] [--work DIR]
-    python scripts/train_demo.py --out demo/demo.gguf --resume CHECKPOINT [--questions 0.75] [--lr 1e-3] [--minutes 5]
-    python scripts/train_demo.py --out demo/demo.gguf --export CHECKPOINT
-    python scripts/train_demo.py --folder DIR --export CHECKPOINT-OR-GGUF
+    python scripts/train_demo.py --out FOLDER [--minutes 50] [--threads 2] [--compile] [--work DIR]
+    python scripts/train_demo.py --out FOLDER --resume CHECKPOINT [--questions 0.75] [--lr 1e-3] [--minutes 5]
+    python scripts/train_demo.py --out FOLDER --export CHECKPOINT-OR-GGUF
+    kern quantize FOLDER demo/demo.gguf Q8_0
 
-Needs Python 3.10 or newer with torch, tokenizers, numpy and gguf, for --folder also safetensors.  A CPU is enough; bfloat16 is used where --dtype says so
+Needs Python 3.10 or newer with torch, tokenizers, numpy and safetensors, and gguf to read a GGUF file.  A CPU is enough;
+bfloat16 is used where --dtype says so
 (fast on CPUs with AMX, otherwise try --dtype float32).  All text is written by train_demo_text.py; nothing is downloaded.
 
 What it does: writes chats and stories from grammars, trains a byte-level BPE vocabulary of 2048 tokens on a sample of them,
 trains a Llama-shaped model (dim 256, 6 layers, 4 heads of 64, 2 key/value heads, feed-forward 768, tied embeddings) with
-AdamW on the assistant's turns and the plain stories, and exports it in Q8_0 with norms in F32.  Documents of similar length
+AdamW on the assistant's turns and the plain stories, and writes it in F32.  Documents of similar length
 share a microbatch and are never mixed in one sequence, so that every document begins at position 0 as it does in use.
 The learning rate follows a cosine over --minutes of wall time, or over --steps for a run that does not depend on the clock.
-A checkpoint goes to the work directory every few minutes; --export writes the GGUF file from one, and --resume trains on
+A checkpoint goes to the work directory every few minutes; --export writes the folder from one, and --resume trains on
 from one with a fresh optimizer (text of another --seed, and with --questions a larger share of short answers).
---folder writes a Hugging Face folder instead, from a checkpoint or from the weights of a GGUF file that this script made;
-`kern quantize DIR demo.gguf Q8_0` makes a GGUF file with the same tensors of it.
+--export also takes the weights from demo.gguf itself, where they are rounded to Q8_0 already.
 """
 
 import argparse
@@ -334,86 +334,8 @@ def train(args):
 
 
 # ---- export ----
-def pair_rows(w, heads):
-    """Rows of q or k from half-and-half rotation to the neighbouring pairs of GGUF's llama."""
-    return w.reshape(heads, 2, HEAD_DIM // 2, DIM).transpose(1, 2).reshape(heads * HEAD_DIM, DIM)
-
-
-def export(checkpoint, out):
-    import gguf
-
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    weights, record = saved["model"], saved["record"]
-    vocabulary = record["vocabulary"]["model"]
-    w = gguf.GGUFWriter(out, "llama")
-    w.add_name("kern demo")
-    w.add_description("A very small model trained on simple sentences that a script writes from grammars: short stories, "
-                      "questions about everyday things, small sums. It shows that kern runs; it knows almost nothing.")
-    w.add_author("kern authors")
-    w.add_license("MIT")
-    w.add_type("model")
-    w.add_languages(["en"])
-    w.add_context_length(CONTEXT)
-    w.add_embedding_length(DIM)
-    w.add_block_count(LAYERS)
-    w.add_feed_forward_length(FFN)
-    w.add_head_count(HEADS)
-    w.add_head_count_kv(KV_HEADS)
-    w.add_rope_dimension_count(HEAD_DIM)
-    w.add_rope_freq_base(ROPE_BASE)
-    w.add_layer_norm_rms_eps(EPS)
-    w.add_vocab_size(VOCAB)
-    w.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
-    w.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    by_id = {i: t for t, i in vocabulary["vocab"].items()}
-    tokens = [by_id[i] for i in range(len(by_id))] + SPECIAL
-    assert len(tokens) == VOCAB
-    w.add_tokenizer_model("gpt2")
-    w.add_tokenizer_pre("qwen2")
-    w.add_token_list(tokens)
-    w.add_token_types([gguf.TokenType.NORMAL] * len(by_id) + [gguf.TokenType.CONTROL] * len(SPECIAL))
-    w.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in vocabulary["merges"]])
-    w.add_eos_token_id(tokens.index("<|im_end|>"))
-    w.add_eot_token_id(tokens.index("<|im_end|>"))
-    w.add_pad_token_id(tokens.index("<|endoftext|>"))
-    w.add_add_bos_token(False)
-    w.add_chat_template(TEMPLATE)
-    w.add_string("kern.demo.script", record["script"])
-    w.add_uint32("kern.demo.seed", record["seed"])
-    w.add_uint32("kern.demo.steps", record["steps"])
-    w.add_uint64("kern.demo.tokens", record["tokens"])
-    w.add_uint32("kern.demo.seconds", record["seconds"])
-    w.add_float32("kern.demo.loss", record["loss"])
-    w.add_float32("kern.demo.held_out_loss", record["held_out_loss"])
-
-    def matrix(name, t):
-        q = gguf.quants.quantize(t.float().numpy(), gguf.GGMLQuantizationType.Q8_0)
-        w.add_tensor(name, q, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
-
-    matrix("token_embd.weight", weights["embed"])
-    w.add_tensor("output_norm.weight", weights["norm"].float().numpy())
-    for i in range(LAYERS):
-        part = lambda n: weights[f"layers.{i}.{n}"]
-        q, k, v = part("qkv.weight").split([HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM])
-        gate, up = part("gate_up.weight").chunk(2)
-        w.add_tensor(f"blk.{i}.attn_norm.weight", part("attn_norm").float().numpy())
-        matrix(f"blk.{i}.attn_q.weight", pair_rows(q, HEADS))
-        matrix(f"blk.{i}.attn_k.weight", pair_rows(k, KV_HEADS))
-        matrix(f"blk.{i}.attn_v.weight", v.contiguous())
-        matrix(f"blk.{i}.attn_output.weight", part("out.weight"))
-        w.add_tensor(f"blk.{i}.ffn_norm.weight", part("ffn_norm").float().numpy())
-        matrix(f"blk.{i}.ffn_gate.weight", gate.contiguous())
-        matrix(f"blk.{i}.ffn_up.weight", up.contiguous())
-        matrix(f"blk.{i}.ffn_down.weight", part("down.weight"))
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
-    print(f"{out}: {os.path.getsize(out)} bytes")
-
-
 def from_gguf(path):
-    """Weights as a checkpoint names them, and the vocabulary, of a GGUF file that export() wrote."""
+    """Weights as a checkpoint names them, and the vocabulary, of a GGUF file that was made of a folder of this script's."""
     import gguf
 
     reader = gguf.GGUFReader(path)
@@ -481,9 +403,8 @@ def export_folder(source, folder):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", help="the GGUF file to write")
-    p.add_argument("--folder", help="the Hugging Face folder to write")
-    p.add_argument("--export", metavar="CHECKPOINT", help="write from this checkpoint and do not train")
+    p.add_argument("--out", required=True, help="the Hugging Face folder to write")
+    p.add_argument("--export", metavar="CHECKPOINT", help="write from this checkpoint (or GGUF file) and do not train")
     p.add_argument("--resume", metavar="CHECKPOINT", help="train on from this checkpoint, with its vocabulary and a fresh optimizer")
     p.add_argument("--questions", type=float, default=0.0, help="share of extra single questions in the text")
     p.add_argument("--work", default="train_demo_work", help="directory for the vocabulary and checkpoints")
@@ -499,13 +420,7 @@ def main():
     p.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])
     p.add_argument("--compile", action="store_true", help="use torch.compile (needs a C++ compiler; about twice as fast)")
     args = p.parse_args()
-    if not args.out and not args.folder:
-        p.error("nothing to write: --out or --folder is missing")
-    source = args.export or train(args)
-    if args.out:
-        export(source, args.out)
-    if args.folder:
-        export_folder(source, args.folder)
+    export_folder(args.export or train(args), args.out)
 
 
 if __name__ == "__main__":
