@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/format_search.h"
 #include "cli/model_file.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -36,6 +37,7 @@ struct QuantizeFlags {
   bool dry_run = false;
   bool quiet = false;
   MeasureFlags measure;
+  TargetFlags target;
   std::vector<std::string> tensor_types;
   std::string output_type;
   std::string embedding_type;
@@ -55,6 +57,17 @@ Paths take_words(QuantizeFlags& flags) {
     if (error != std::errc() || flags.threads < 1 || flags.threads > 1024)
       throw Error(ExitCode::usage, fmt::format("found {} threads, expected 1 to 1024", last));
     words.pop_back();
+  }
+  if (flags.target.given()) {
+    if (words.size() > 1 && find_mix(words.back()))
+      throw Error(ExitCode::usage, fmt::format("found the type {} beside a target, which chooses the formats itself; "
+                                               "give one of them",
+                                               escape_controls(words.back())));
+    if (words.empty() || words.size() > 2)
+      throw Error(ExitCode::usage, "expected IN [OUT], as in `kern quantize --target-size 700M --measure text.txt "
+                                   "model-F16.gguf`");
+    flags.options.mix = find_mix("Q8_0"); // until formats are chosen
+    return {words[0], words.size() == 2 ? words[1] : ""};
   }
   if (words.size() < 2 || words.size() > 3)
     throw Error(ExitCode::usage, "expected IN [OUT] TYPE, as in `kern quantize model-F16.gguf Q4_K_M`; `kern quantize "
@@ -175,8 +188,8 @@ struct OpenedSource {
     else file = Gguf::open(in);
   }
   ModelSource source() const { return folder ? folder->source() : ModelSource(*file); }
-  std::string default_output(const Mix& mix) const {
-    return folder ? folder->default_output(mix.name).string() : kern::default_output(path, mix);
+  std::string default_output(std::string_view type) const {
+    return folder ? folder->default_output(type).string() : kern::default_output(path, type);
   }
 
   std::string path;
@@ -184,27 +197,73 @@ struct OpenedSource {
   std::optional<Gguf> file;
 };
 
+/// What the name of a file of that target says in place of a type.
+std::string target_name(const TargetFlags& target) {
+  return target.bits > 0.0 ? fmt::format("{}bpw", target.bits) : target.size;
+}
+
+/// The mix whose own format most of the weights have.
+const Mix* nearest_mix(const QuantizePlan& plan) {
+  std::map<Format, std::uint64_t> weights;
+  for (const PlannedTensor& planned : plan.tensors)
+    if (planned.is_free) weights[planned.format] += planned.tensor->elements();
+  const Mix* nearest = find_mix("Q8_0");
+  std::uint64_t most = 0;
+  for (const Mix& mix : mixes())
+    if (!mix.experts_only && weights[mix.format] > most) {
+      most = weights[mix.format];
+      nearest = &mix;
+    }
+  return nearest;
+}
+
+/// The plan where a search on the text chooses the formats.
+QuantizePlan plan_for_target(const OpenedSource& opened, QuantizeFlags& flags, const Importance* importance) {
+  if (flags.measure.text.empty() || flags.measure.text == "-" || opened.folder)
+    throw Error(ExitCode::usage, fmt::format("a target tries formats on a text, and needs --measure with a file and a "
+                                             "GGUF file to read; found {}",
+                                             opened.folder ? "a folder, of which `kern convert` makes one"
+                                             : flags.measure.text.empty() ? "no --measure"
+                                                                          : "standard input"));
+  if (flags.options.pure || flags.options.leave_output)
+    throw Error(ExitCode::usage, "found --pure or --leave-output-tensor beside a target, which chooses the formats "
+                                 "itself; --tensor-type names those it shall leave");
+  const QuantizePlan free = plan_quantization(*opened.file, flags.options, importance);
+  FormatSearch search(flags.measure, opened.path, flags.threads, flags.quiet);
+  const std::map<std::string, Format, std::less<>> chosen =
+      search.choose(free, target_bytes(flags.target, *opened.file, free.weights), importance);
+  flags.options.chosen = &chosen;
+  QuantizePlan plan = plan_quantization(*opened.file, flags.options, importance);
+  flags.options.chosen = nullptr;
+  plan.file_type = nearest_mix(plan)->file_type;
+  return plan;
+}
+
 int quantize_model(QuantizeFlags& flags) {
   Paths paths = take_words(flags);
   read_overrides(flags);
   const OpenedSource opened(paths.in);
   const ModelSource source = opened.source();
-  if (paths.out.empty()) paths.out = opened.default_output(*flags.options.mix);
+  if (paths.out.empty())
+    paths.out =
+        opened.default_output(flags.target.given() ? target_name(flags.target) : std::string(flags.options.mix->name));
+  if (!flags.dry_run && (opened.folder ? opened.folder->reads(paths.out) : same_file(paths.in, paths.out)))
+    throw Error(ExitCode::output, fmt::format("{} is the file that is read; name another for the result", paths.out));
   std::optional<Importance> importance;
   if (!flags.importance.empty()) importance = Importance::read(flags.importance);
-  const QuantizePlan plan = plan_quantization(source, flags.options, importance ? &*importance : nullptr);
+  const Importance* weights = importance ? &*importance : nullptr;
+  const QuantizePlan plan = flags.target.given() ? plan_for_target(opened, flags, weights)
+                                                 : plan_quantization(source, flags.options, weights);
   if (opened.folder && !flags.measure.text.empty())
     throw Error(ExitCode::usage, fmt::format("--measure compares with a GGUF file and {} is a folder; `kern convert` "
                                              "makes one of it",
                                              paths.in));
-  if (flags.dry_run && !flags.measure.text.empty())
+  if (flags.dry_run && !flags.measure.text.empty() && !flags.target.given())
     throw Error(ExitCode::usage, "--dry-run writes nothing that --measure could read; give one of them");
   if (flags.dry_run) {
     write_output(plan_table(plan));
     return 0;
   }
-  if (opened.folder ? opened.folder->reads(paths.out) : same_file(paths.in, paths.out))
-    throw Error(ExitCode::output, fmt::format("{} is the file that is read; name another for the result", paths.out));
   if (plan.without_importance > 0 && !flags.quiet)
     write_notice(fmt::format("kern: warning: {}: found no entry for {} of {} matrices, which are quantized without\n",
                              flags.importance, plan.without_importance, plan.quantized));
@@ -217,8 +276,7 @@ int quantize_model(QuantizeFlags& flags) {
                              plan.unweighed));
   std::optional<QuantizeMeasure> measure;
   if (!flags.measure.text.empty()) measure.emplace(flags.measure, paths.in, flags.threads, flags.quiet);
-  const double seconds = write_model(source, plan, importance ? &*importance : nullptr,
-                                     {paths.out, "quantize", flags.threads, !flags.quiet});
+  const double seconds = write_model(source, plan, weights, {paths.out, "quantize", flags.threads, !flags.quiet});
   if (!flags.quiet)
     write_notice(fmt::format("{}: {}, {:.2f} bits a weight (from {}, {:.2f}), in {:.1f} s\n", paths.out,
                              format_bytes(plan.bytes_after), plan.bits_after(), format_bytes(plan.bytes_before),
@@ -253,6 +311,7 @@ void declare(CLI::App& app, QuantizeFlags& flags) {
   {
     const OptionTopic topic(app, "measure");
     add_measure_flags(app, flags.measure);
+    add_target_flags(app, flags.target);
   }
   app.add_option("-t,--threads", flags.threads, "threads (default: all this process may use)")
       ->type_name("N")

@@ -23,15 +23,6 @@ ModelFlags flags_for(const std::string& path, int threads, bool quiet) {
   return flags;
 }
 
-/// Chunks as `kern perplexity` cuts them, no longer than the model was made for.
-TextChunks read_text(const MeasureFlags& flags, const LoadedModel& model, bool quiet) {
-  TextChunkFlags chunks;
-  chunks.file = flags.text;
-  chunks.chunks = flags.chunks;
-  chunks.chunk_tokens = static_cast<int>(std::clamp<std::int64_t>(model.spec.context_length, 4, chunks.chunk_tokens));
-  return read_chunks(chunks, *model.tokenizer, quiet);
-}
-
 std::string cost_table(const PerplexityResult& result, const TextChunks& text, const QuantizedPair& files,
                        const QuantizePlan& plan) {
   const Comparison::Summary summary = result.comparison.summary();
@@ -47,6 +38,14 @@ std::string cost_table(const PerplexityResult& result, const TextChunks& text, c
 
 } // namespace
 
+TextChunks read_measure_text(const MeasureFlags& flags, const LoadedModel& model, bool quiet) {
+  TextChunkFlags chunks;
+  chunks.file = flags.text;
+  chunks.chunks = flags.chunks;
+  chunks.chunk_tokens = static_cast<int>(std::clamp<std::int64_t>(model.spec.context_length, 4, chunks.chunk_tokens));
+  return read_chunks(chunks, *model.tokenizer, quiet);
+}
+
 void add_measure_flags(CLI::App& app, MeasureFlags& flags) {
   app.add_option("--measure", flags.text,
                  "then run source and result over this text and print what the new format cost; - is standard input")
@@ -59,7 +58,7 @@ void add_measure_flags(CLI::App& app, MeasureFlags& flags) {
 
 QuantizeMeasure::QuantizeMeasure(const MeasureFlags& flags, const std::string& source, int threads, bool quiet)
     : model_flags_(flags_for(source, threads, quiet)), source_(load_headers(model_flags_)),
-      text_(read_text(flags, source_, quiet)) {}
+      text_(read_measure_text(flags, source_, quiet)) {}
 
 void QuantizeMeasure::run(const QuantizedPair& files, const QuantizePlan& plan) {
   const SessionOptions options = chunk_options({}, text_.length);

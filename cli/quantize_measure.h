@@ -15,6 +15,9 @@ struct MeasureFlags {
 };
 void add_measure_flags(CLI::App& app, MeasureFlags& flags);
 
+/// Chunks as `kern perplexity` cuts them, no longer than the model was made for.
+TextChunks read_measure_text(const MeasureFlags& flags, const LoadedModel& model, bool quiet);
+
 /// Both files' names, for the table and messages.
 struct QuantizedPair {
   std::string source;

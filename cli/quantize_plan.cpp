@@ -49,8 +49,8 @@ std::map<std::string_view, int> number_tensors(const ModelSource& source) {
   return numbers;
 }
 
-/// What the user and the mix ask for a tensor, before rows are considered.
-Format wanted_format(const TensorInfo& tensor, const QuantizeOptions& options, const MixModel& model, int number) {
+/// What the user asks for a tensor by its name or role.
+std::optional<Format> asked_format(const TensorInfo& tensor, const QuantizeOptions& options, const MixModel& model) {
   const TensorRole role = tensor_role(tensor.name);
   const auto named = std::ranges::find_if(
       options.overrides, [&](const auto& override) { return std::regex_search(tensor.name, override.pattern); });
@@ -59,6 +59,12 @@ Format wanted_format(const TensorInfo& tensor, const QuantizeOptions& options, c
   if (options.output_format &&
       (role == TensorRole::output || (role == TensorRole::token_embedding && model.tied_embeddings)))
     return *options.output_format;
+  return std::nullopt;
+}
+
+/// What the mix, or what was chosen in its place, says of a tensor, before rows are considered.
+Format mixed_format(const TensorInfo& tensor, const QuantizeOptions& options, const MixModel& model, int number) {
+  if (options.chosen) return options.chosen->find(tensor.name)->second;
   if (options.pure) return options.mix->format;
   return choose_format(*options.mix, model,
                        {tensor.name, tensor.columns(), tensor.shape[2], layer_of(tensor.name), number});
@@ -89,12 +95,14 @@ QuantizePlan plan_quantization(const ModelSource& source, const QuantizeOptions&
   QuantizePlan plan;
   plan.file_type = options.mix->file_type;
   for (const TensorInfo& tensor : source.tensors) {
-    PlannedTensor planned{&tensor, tensor.format, {}};
+    PlannedTensor planned{&tensor, tensor.format, {}, false};
     const bool stays = !may_quantize(tensor.name, tensor.rank) ||
                        (options.leave_output && tensor_role(tensor.name) == TensorRole::output) ||
                        (options.keep_quantized && !find_format(tensor.format)->is_float);
     if (!stays) {
-      const Format wanted = wanted_format(tensor, options, model, numbers.at(tensor.name));
+      const std::optional<Format> asked = asked_format(tensor, options, model);
+      planned.is_free = !asked;
+      const Format wanted = asked ? *asked : mixed_format(tensor, options, model, numbers.at(tensor.name));
       planned.format = fall_back(wanted, tensor.columns());
       if (planned.format != wanted) planned.wanted = wanted;
       check_source(source, tensor, planned.format, options.allow_requantize);
@@ -129,13 +137,13 @@ std::string plan_table(const QuantizePlan& plan) {
                              format_bytes(plan.bytes_after), plan.bits_after());
 }
 
-std::string default_output(const std::string& in, const Mix& mix) {
+std::string default_output(const std::string& in, std::string_view type) {
   const std::filesystem::path path(in);
   std::string stem = path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
   // A type at the name's end is replaced: NAME-F16, NAME.f16, NAME_BF16.
   const std::size_t mark = stem.find_last_of("-.");
   if (mark != std::string::npos && mark > 0 && find_mix(stem.substr(mark + 1))) stem.resize(mark);
-  return (path.parent_path() / (stem + "-" + std::string(mix.name) + ".gguf")).string();
+  return (path.parent_path() / (stem + "-" + std::string(type) + ".gguf")).string();
 }
 
 std::string mix_names() {

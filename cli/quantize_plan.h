@@ -1,6 +1,7 @@
 // What each tensor of a model becomes, and how large the file is then.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <regex>
 #include <string>
@@ -25,12 +26,15 @@ struct QuantizeOptions {
     Format format;
   };
   std::vector<Override> overrides;
+  /// By tensor, instead of what the mix says.
+  const std::map<std::string, Format, std::less<>>* chosen = nullptr;
 };
 
 struct PlannedTensor {
   const TensorInfo* tensor = nullptr;
   Format format{};
   std::optional<Format> wanted; // where rows don't fit it
+  bool is_free = false;         // the mix's choice, that nobody asked for by name
 };
 
 struct QuantizePlan {
@@ -55,7 +59,7 @@ QuantizePlan plan_quantization(const ModelSource& source, const QuantizeOptions&
 std::string plan_table(const QuantizePlan& plan);
 
 /// IN's name with the type in it: model-F16.gguf -> model-Q4_K_M.gguf, beside it.
-std::string default_output(const std::string& in, const Mix& mix);
+std::string default_output(const std::string& in, std::string_view type);
 
 /// "Q4_0, Q4_1, ..." for messages.
 std::string mix_names();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -292,6 +293,13 @@ void Gguf::read_part(std::span<const std::byte> bytes, const std::string& name, 
     metadata.fail("split.no", fmt::format("found {}, expected {}; the part belongs to another place",
                                           metadata.get_uint("split.no"), part));
   }
+}
+
+void Gguf::replace(std::string_view name, Format format, std::span<const std::byte> bytes) {
+  TensorInfo& tensor = tensors_[by_name_.find(name)->second];
+  assert(bytes.size() == tensor.rows() * row_bytes(format, tensor.columns()));
+  tensor.format = format;
+  tensor.bytes = bytes;
 }
 
 const TensorInfo* Gguf::find(std::string_view name) const {

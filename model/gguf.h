@@ -50,6 +50,9 @@ public:
   std::span<const TensorInfo> tensors() const { return tensors_; }
   /// Null where there is none.
   const TensorInfo* find(std::string_view name) const;
+  /// Puts other bytes, which outlive the result, in a tensor's place, in a format of theirs: for trying formats out.
+  /// The tensor must exist and the bytes be as many as its shape needs.
+  void replace(std::string_view name, Format format, std::span<const std::byte> bytes);
   const std::string& name() const { return name_; }
   std::uint32_t version() const { return version_; }
   /// Whether the tensors lie in mapped files rather than in memory that was given.

@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <map>
+
+#include <nlohmann/json.hpp>
 
 #include "model/gguf.h"
 #include "quant/mix.h"
@@ -159,6 +162,50 @@ TEST_CASE("kern quantize --measure says what kern perplexity --kl says") {
   CHECK(quiet.err.empty());
 }
 
+TEST_CASE("kern quantize --target-size lands just under it, closer to the source than the mix of that size") {
+  const Models models;
+  const std::string mix = models.path("mix.gguf");
+  REQUIRE(test::kern({"quantize", "-q", "--allow-requantize", demo(), mix, "Q3_K_S"}).code == 0);
+  const auto size = std::filesystem::file_size(mix);
+  const auto search = [&](const std::string& out, const std::string& threads) {
+    const auto result = test::kern({"quantize", "-q", "--allow-requantize", "--target-size", std::to_string(size),
+                                    "--measure", stories(), "--measure-chunks", "1", "-t", threads, demo(), out});
+    REQUIRE(result.code == 0);
+    CHECK(contains(result.out, "bits a weight"));
+  };
+  const std::string found = models.path("found.gguf");
+  search(found, "2");
+  CHECK(std::filesystem::file_size(found) <= size);
+  CHECK(static_cast<double>(std::filesystem::file_size(found)) >= 0.99 * static_cast<double>(size));
+  search(models.path("again.gguf"), "3");
+  CHECK(file_text(found) == file_text(models.path("again.gguf")));
+  const auto divergence = [&](const std::string& model) {
+    const auto result = test::kern({"perplexity", "-q", "--json", "-m", model, "--kl", demo(), "-f", stories()});
+    REQUIRE(result.code == 0);
+    return nlohmann::json::parse(result.out).at("divergence").at("value").get<double>();
+  };
+  CHECK(divergence(found) < divergence(mix));
+}
+
+TEST_CASE("kern quantize --target-bpw leaves tensors that are named as they were asked for") {
+  const Models models;
+  const std::string out = models.path("out.gguf");
+  REQUIRE(test::kern({"quantize", "-q", "--allow-requantize", "--target-bpw", "4.5", "--measure", stories(),
+                      "--measure-chunks", "1", "--tensor-type", "ffn_down=Q5_K", demo(), out})
+              .code == 0);
+  const Gguf gguf = Gguf::open(out);
+  std::uint64_t bytes = 0;
+  std::uint64_t weights = 0;
+  for (const TensorInfo& tensor : gguf.tensors()) {
+    if (contains(tensor.name, "ffn_down")) CHECK(tensor.format == Format::q5_k);
+    bytes += tensor.bytes.size();
+    weights += tensor.elements();
+  }
+  const double bits = 8.0 * static_cast<double>(bytes) / static_cast<double>(weights);
+  CHECK(bits <= 4.5);
+  CHECK(bits >= 4.455);
+}
+
 TEST_CASE("kern quantize --measure that is ended says what came, and its file stays") {
   const Models models;
   std::string text;
@@ -202,6 +249,12 @@ TEST_CASE("kern quantize refuses in one line") {
   refused({source, "Q4_0", "--output-tensor-type", "Q1_5"}, 2, "not a format kern can write");
   refused({source, "Q4_0", "--imatrix", source}, 3, "found no entries");
   refused({source, "Q4_0", "--dry-run", "--measure", stories()}, 2, "--dry-run writes nothing");
+  refused({source, "--target-size", "1M"}, 2, "found no --measure");
+  refused({source, "Q4_0", "--target-size", "1M", "--measure", stories()}, 2, "found the type Q4_0 beside a target");
+  refused({source, "--target-size", "1X", "--measure", stories()}, 2, "found '1X', expected a size of the file");
+  refused({source, "--target-size", "1", "--measure", stories()}, 2, "the metadata alone takes");
+  refused({source, "--target-bpw", "1.5", "--measure", stories(), "--measure-chunks", "1"}, 2, "expected at least");
+  refused({source, "--target-bpw", "4", "--pure", "--measure", stories()}, 2, "found --pure");
   refused({source, models.path("o.gguf"), "Q4_0", "--measure", models.path("none.txt")}, 2, "none.txt: cannot be");
   refused({source, models.path("o.gguf"), "Q4_0", "--measure", models.add_bytes("Short.", "short.txt")}, 2,
           "expected at least 256, one chunk");

@@ -231,7 +231,7 @@ TEST_CASE("rows that fit no block fall back") {
 }
 
 TEST_CASE("a result is named after its source and type") {
-  const auto named = [](const char* in, const char* mix) { return default_output(in, *find_mix(mix)); };
+  const auto named = [](const char* in, const char* mix) { return default_output(in, find_mix(mix)->name); };
   CHECK(named("a/model-F16.gguf", "q4_k_m") == "a/model-Q4_K_M.gguf");
   CHECK(named("model.bf16.gguf", "Q8_0") == "model-Q8_0.gguf");
   CHECK(named("tiny-llama.gguf", "Q4_K") == "tiny-llama-Q4_K_M.gguf");
