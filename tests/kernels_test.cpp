@@ -142,14 +142,14 @@ TEST_CASE("matrix products equal their definition: format x instruction set x sh
   for (const CpuKernels* kernels : kernel_tables())
     for (const auto [threads, tokens, repack] :
          {Case{1, 3, Repack::at_once}, Case{2, 1, Repack::at_once}, Case{3, 13, Repack::never},
-          Case{2, 1, Repack::never}, Case{1, 29, Repack::at_once}}) {
+          Case{2, 1, Repack::never}, Case{1, 29, Repack::at_once}, Case{1, 22, Repack::never}}) {
       CpuBackend backend(threads, *kernels, repack);
       backend.reserve(generous_limits());
       for_each_format([&]<class Traits>(Traits) {
         for (const int columns :
              {Traits::is_float ? 1 : Traits::width, Traits::is_float ? 37 : Traits::width * 5, 1280}) {
           if (columns > 1280) continue;
-          const int rows = 21;
+          const int rows = tokens == 22 ? 53 : 21; // whole chunks of rows go to their place by another way
           if (tokens > 3 && columns == 1280 && std::string(kernels->name) == "portable") continue; // slow
           CAPTURE(kernels->name);
           CAPTURE(Traits::name);
