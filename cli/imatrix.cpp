@@ -57,6 +57,10 @@ int make_importance(ImatrixFlags& flags) {
   ImportanceCollector collector(loaded.spec);
   if (flags.resume && std::filesystem::exists(flags.out)) collector.restore(Gguf::open(flags.out), text);
   const std::uint32_t before = collector.chunks();
+  if (before > chunks.size())
+    throw Error(ExitCode::usage, fmt::format("{}: holds {} chunks, expected at most the {} asked for; ask for more, or "
+                                             "name another file",
+                                             flags.out, before, chunks.size()));
 
   const Model model(loaded.gguf, *loaded.backend);
   Scorer scorer(model, chunk_options(flags.context, chunks.length));

@@ -176,6 +176,9 @@ TEST_CASE("kern imatrix writes what kern quantize reads, and goes on where it wa
   CHECK(test::read_file(part) == test::read_file(whole));
   CHECK(imatrix({"-o", part, "--resume"}).code == 0); // nothing is left to do
   CHECK(test::read_file(part) == test::read_file(whole));
+  const auto fewer = imatrix({"-o", part, "--resume", "--chunks", "3"});
+  CHECK(fewer.code == 2);
+  CHECK(contains(fewer.err, "holds 27 chunks, expected at most the 3 asked for"));
   const auto other = imatrix({"-o", part, "--resume"}, "64");
   CHECK(other.code == 3);
   CHECK(contains(other.err, "imatrix.chunk_size"));
