@@ -102,6 +102,8 @@ TEST_CASE("logits don't depend on threads, step size, instruction set or fusion"
           for (const int step_tokens : {1, 7, 64, 512}) {
             // Every pair once, not every triple: each dimension meets each value of the others.
             if ((threads + step_tokens) % 2 == 0 && kernels != kernel_tables().back()) continue;
+            // The slowest is what the others are held to.
+            if (kernels == kernel_tables().front() && threads != 2) continue;
             CAPTURE(kernels->name);
             CAPTURE(threads);
             CAPTURE(step_tokens);
