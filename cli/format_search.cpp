@@ -50,6 +50,12 @@ std::uint64_t parse_bytes(const std::string& text) {
   return static_cast<std::uint64_t>(value * known->second);
 }
 
+std::uint64_t smallest_bytes(const TensorInfo& tensor) {
+  std::uint64_t least = UINT64_MAX;
+  for (const Format format : candidates) least = std::min(least, bytes_in(tensor, fall_back(format, tensor.columns())));
+  return least;
+}
+
 /// A few runs of rows, evenly spread: enough to tell formats apart.
 std::vector<TensorInfo> sample_rows(const TensorInfo& tensor) {
   constexpr std::uint64_t runs = 4;
@@ -201,29 +207,32 @@ std::vector<FormatChoice> FormatSearch::choices_of(const TensorInfo& tensor, con
 std::map<std::string, Format, std::less<>> FormatSearch::choose(const QuantizePlan& plan, std::uint64_t bytes,
                                                                 const Importance* importance) {
   std::uint64_t fixed = 0;
+  std::uint64_t smallest = 0; // of the others
   std::vector<std::string> names;
   for (const PlannedTensor& planned : plan.tensors) {
-    if (planned.is_free) names.push_back(planned.tensor->name);
-    else fixed += bytes_in(*planned.tensor, planned.format);
+    if (!planned.is_free) {
+      fixed += bytes_in(*planned.tensor, planned.format);
+      continue;
+    }
+    names.push_back(planned.tensor->name);
+    smallest += smallest_bytes(*planned.tensor);
   }
+  if (bytes < fixed + smallest)
+    throw Error(ExitCode::usage, fmt::format("found a target of {} for the tensors, expected at least {}, with every "
+                                             "matrix in the smallest format; name a larger one",
+                                             format_bytes(bytes), format_bytes(fixed + smallest)));
   const GentleEnd gentle_end;
   ProgressBar bar("try formats", "matrices", !quiet_);
   read_base();
   std::vector<std::vector<FormatChoice>> choices;
-  std::uint64_t smallest = fixed;
   for (const std::string& name : names) {
     choices.push_back(choices_of(*loaded_.gguf.find(name), importance));
-    smallest += choices.back().front().bytes;
     bar.update(choices.size(), names.size());
   }
   bar.clear();
-  const auto chosen = bytes >= fixed ? allocate_formats(choices, bytes - fixed) : std::nullopt;
-  if (!chosen)
-    throw Error(ExitCode::usage, fmt::format("found a target of {} for the tensors, expected at least {}, with every "
-                                             "matrix in the smallest format; name a larger one",
-                                             format_bytes(bytes), format_bytes(smallest)));
+  const std::vector<std::size_t> chosen = allocate_formats(choices, bytes - fixed).value();
   std::map<std::string, Format, std::less<>> formats;
-  for (std::size_t i = 0; i < names.size(); ++i) formats[names[i]] = choices[i][(*chosen)[i]].format;
+  for (std::size_t i = 0; i < names.size(); ++i) formats[names[i]] = choices[i][chosen[i]].format;
   return formats;
 }
 
