@@ -24,7 +24,7 @@ constexpr Format candidates[] = {Format::q2_k, Format::q3_k, Format::iq4_xs, For
                                  Format::q5_k, Format::q6_k, Format::q8_0};
 
 constexpr std::size_t most_base_bytes = std::size_t{512} << 20;
-constexpr std::uint64_t metadata_slack = 4096; // keys that quantizing adds, alignment
+constexpr std::uint64_t metadata_slack = 8192; // keys that quantizing adds
 
 ModelFlags search_flags(const std::string& path, int threads, bool quiet) {
   ModelFlags flags;
@@ -89,7 +89,7 @@ void add_target_flags(CLI::App& app, TargetFlags& flags) {
 
 std::uint64_t target_bytes(const TargetFlags& flags, const Gguf& gguf, std::uint64_t weights) {
   if (flags.bits > 0.0) return static_cast<std::uint64_t>(flags.bits * static_cast<double>(weights) / 8.0);
-  std::uint64_t others = gguf.file_bytes() + metadata_slack;
+  std::uint64_t others = gguf.file_bytes() + metadata_slack + 32 * gguf.tensors().size(); // and alignment
   for (const TensorInfo& tensor : gguf.tensors()) others -= std::min<std::uint64_t>(others, tensor.bytes.size());
   const std::uint64_t size = parse_bytes(flags.size);
   if (size <= others)

@@ -14,10 +14,10 @@ namespace kern {
 namespace {
 
 const std::vector<Family> families = {
-    {"llama", "llama", true, false, 2048, 0, 0, true, {"LlamaForCausalLM", "LLaMAForCausalLM", "LlamaModel"}},
-    {"llama", "mistral", true, false, 131072, 8, 0, true, {"MistralForCausalLM"}},
-    {"qwen2", "qwen2", false, false, 32768, 32, 0, false, {"Qwen2ForCausalLM", "Qwen2Model"}},
-    {"qwen3", "qwen3", false, true, 32768, 32, 128, true, {"Qwen3ForCausalLM", "Qwen3Model"}},
+    {"llama", "llama", true, false, true, 2048, 0, 0, true, {"LlamaForCausalLM", "LLaMAForCausalLM", "LlamaModel"}},
+    {"llama", "mistral", true, false, true, 131072, 8, 0, true, {"MistralForCausalLM"}},
+    {"qwen2", "qwen2", false, false, false, 32768, 32, 0, false, {"Qwen2ForCausalLM", "Qwen2Model"}},
+    {"qwen3", "qwen3", false, true, false, 32768, 32, 128, true, {"Qwen3ForCausalLM", "Qwen3Model"}},
 };
 
 constexpr std::uint64_t max_layers_read = 1024;

@@ -19,6 +19,7 @@ struct Family {
   std::string_view type; // as config.json says it in model_type
   bool adjacent_pairs;   // rows of q and k are reordered so that rotated pairs are neighbours
   bool qk_norm;
+  bool piece_tokens;      // vocabularies may be SentencePiece's, and what llama.cpp knows of Llama's own is written
   std::uint64_t context;  // what transformers takes where config.json doesn't say
   std::uint64_t kv_heads; // the same; 0: as many as heads
   std::uint64_t head_dim; // the same; 0: dim / heads

@@ -309,7 +309,7 @@ void set_code_llama_ids(Keys& keys) {
 
 void convert_vocabulary(const fs::path& folder, ModelConfig& config, Keys& keys) {
   const TokenFiles files(folder);
-  const bool llama = config.family->arch == "llama";
+  const bool llama = config.family->piece_tokens;
   if (llama && files.tokenizer_config)
     if (const auto prefix = files.tokenizer_config->top().flag("add_prefix_space"))
       keys.set("tokenizer.ggml.add_space_prefix", *prefix);

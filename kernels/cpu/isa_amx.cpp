@@ -30,15 +30,24 @@ namespace {
 
 #include "kernels/cpu/bodies/quantize.inl"
 
+/// From so many tokens on tile registers are faster: Q4_0 and Q4_K with 2 tokens take 1.6 and 1.7 times as long as
+/// without, with 4 1.2 and 1.3 times, with 8 the same.
+constexpr int least_tokens = 12;
+
 void product(Format format, const ProductShare& share) {
   visit_format(format, [&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float)
-      if (share.tokens > 1) {
+      if (share.tokens >= least_tokens) {
         product_share_quantized<Traits>(share);
         return release_tiles(); // a thread that switches needn't save them
       }
     avx512_kernels.product(format, share);
   });
+}
+
+/// In the layout of the product that so many rows will meet.
+void quantize(const float* x, int columns, int index, const QuantizedRows& out) {
+  (out.rows >= least_tokens ? quantize_row : avx512_kernels.quantize)(x, columns, index, out);
 }
 
 /// Multiply-adds of int8 codes done.
@@ -63,7 +72,7 @@ CpuKernels make_amx_kernels() {
   CpuKernels kernels = avx512_kernels;
   kernels.name = "amx";
   kernels.product = product;
-  kernels.quantize = quantize_row;
+  kernels.quantize = quantize;
   kernels.saturate_int8 = saturate_int8;
   return kernels;
 }

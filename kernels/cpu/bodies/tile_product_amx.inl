@@ -36,7 +36,7 @@ KERN_INLINE void multiply_tiles() {
 
 template <class Kind> constexpr int tile_columns = Kind::group < 32 ? Kind::group : 32;
 
-/// Has to be called before products with tiles of so many tokens. It takes some 200 cycles.
+/// Has to be called before products with tiles of so many tokens. It takes hundreds of cycles.
 template <class Kind> void prepare_tile_products(int tokens) {
   alignas(64) TileConfig config;
   config.rows[sums_tile] = config.rows[tokens_tile] = static_cast<std::uint8_t>(tokens);
