@@ -33,7 +33,7 @@ struct IQ2_S {
 
   /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint64_t>(book, levels);
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_s, grid_levels_iq2);
     static_assert(table.size == 1 << 10); // whatever a point's bits are, they name an entry
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t high = (block.high[i / 4] >> (2 * (i % 4))) & 3u;

@@ -31,7 +31,7 @@ struct IQ2_XS {
 
   /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint64_t>(book, levels);
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xs, grid_levels_iq2);
     static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t code = block.points[i];

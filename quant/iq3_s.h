@@ -33,7 +33,7 @@ struct IQ3_S {
 
   /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint32_t>(book, levels);
+    static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_s, levels);
     static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t high = static_cast<std::uint32_t>(block.high[i / 4]) >> (2 * (i % 4));

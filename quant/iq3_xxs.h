@@ -31,7 +31,7 @@ struct IQ3_XXS {
 
   /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint32_t>(book, levels);
+    static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_xxs, levels);
     static_assert(table.size == 1 << 8); // whatever a point's bits are, they name an entry
     for (int g = 0; g < 8; ++g) {
       const std::uint32_t signs = little_endian_32(block.signs[g]);
