@@ -46,7 +46,11 @@ KERN_INLINE float bits_float(std::uint32_t bits) {
 
 /// Exact: every binary16 number is a binary32 number. NaN payloads are kept and quieted, as F16C does.
 KERN_INLINE float to_float(Half half) {
-#if defined(__F16C__) && !defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
+  float value; // of NaN only that it is one
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(half.bits));
+  return value;
+#elif defined(__F16C__) && !defined(__CUDACC__)
   return _cvtsh_ss(half.bits);
 #else
   const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000u) << 16;
@@ -65,6 +69,11 @@ KERN_INLINE float to_float(BFloat16 value) { return bits_float(static_cast<std::
 
 /// Round to nearest, ties to even; overflow gives infinity, NaN stays NaN (quieted, payload truncated).
 KERN_INLINE Half to_half(float value) {
+#if defined(__CUDA_ARCH__)
+  Half half;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half.bits) : "f"(value));
+  return half;
+#else
   const std::uint32_t bits = float_bits(value);
   const std::uint16_t sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);
   const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
@@ -77,6 +86,7 @@ KERN_INLINE Half to_half(float value) {
   // Subnormal result: adding 0.5 makes the float adder round at 2^-24, half's smallest step.
   const float shifted = bits_float(magnitude) + 0.5f;
   return Half{static_cast<std::uint16_t>(sign | (float_bits(shifted) - 0x3F000000u))};
+#endif
 }
 
 /// Round to nearest, ties to even; NaN stays NaN.

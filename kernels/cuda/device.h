@@ -1,0 +1,161 @@
+// What kernels are written in: a thin name for every instruction that C++ has no word for. With nvcc they are the
+// instructions; elsewhere (tests/device_on_host) a block's threads run as fibers and the same names are functions.
+//
+// Kernels take one plain struct, use one-dimensional blocks of a multiple of 32 threads, and keep shared memory in one
+// struct: `Shared& s = shared_memory<Shared>()`, its size given to the launch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/math.h"
+#include "quant/half.h"
+
+#if defined(__CUDACC__)
+
+#include <cuda_runtime.h>
+
+#define KERN_DEVICE __device__ __forceinline__
+
+namespace kern::cuda {
+
+KERN_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+KERN_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
+KERN_DEVICE int block_x() { return static_cast<int>(blockIdx.x); }
+KERN_DEVICE int block_y() { return static_cast<int>(blockIdx.y); }
+KERN_DEVICE int block_z() { return static_cast<int>(blockIdx.z); }
+KERN_DEVICE int grid_x() { return static_cast<int>(gridDim.x); }
+KERN_DEVICE int grid_y() { return static_cast<int>(gridDim.y); }
+
+/// All threads of the block.
+KERN_DEVICE void block_barrier() { __syncthreads(); }
+/// All 32 threads of the warp.
+KERN_DEVICE void warp_barrier() { __syncwarp(); }
+
+template <class Shared> KERN_DEVICE Shared& shared_memory() {
+  extern __shared__ __align__(128) unsigned char kern_shared_memory[];
+  return *reinterpret_cast<Shared*>(kern_shared_memory);
+}
+
+/// The value of the warp's lane `lane` (of the lane whose number differs by `mask`).
+template <class Value> KERN_DEVICE Value from_lane(Value value, int lane) {
+  return __shfl_sync(0xFFFFFFFFu, value, lane);
+}
+template <class Value> KERN_DEVICE Value from_lane_xor(Value value, int mask) {
+  return __shfl_xor_sync(0xFFFFFFFFu, value, mask);
+}
+/// Bit i: whether the condition holds in lane i.
+KERN_DEVICE unsigned lanes_where(bool condition) { return __ballot_sync(0xFFFFFFFFu, condition); }
+
+/// c + the dot product of four signed bytes.
+KERN_DEVICE int dot_bytes(std::uint32_t a, std::uint32_t b, int c) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 610
+  return __dp4a(static_cast<int>(a), static_cast<int>(b), c);
+#else
+  return c;
+#endif
+}
+/// Byte i is byte `selector >> 4i & 7` of the eight bytes of a (0..3) and b (4..7).
+KERN_DEVICE std::uint32_t select_bytes(std::uint32_t a, std::uint32_t b, std::uint32_t selector) {
+  return __byte_perm(a, b, selector);
+}
+
+/// Correctly rounded, as on the host.
+KERN_DEVICE float square_root(float x) { return __fsqrt_rn(x); }
+KERN_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }
+
+/// Adds to device or shared memory; returns what was there.
+KERN_DEVICE int atomic_add(int* at, int value) { return atomicAdd(at, value); }
+/// What this thread wrote before is seen by others on the device before what it writes after.
+KERN_DEVICE void device_fence() { __threadfence(); }
+
+/// 16 bytes that are read once, past the first-level cache.
+KERN_DEVICE uint4 load_once(const uint4* from) {
+  uint4 value;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "l"(from));
+  return value;
+}
+
+/// Copies 16 bytes from device to shared memory (both 16-byte aligned) in the background; `wait_copies<n>` waits until
+/// at most the n newest committed groups of this thread are under way.
+KERN_DEVICE void copy_async(void* shared, const void* from) {
+#if __CUDA_ARCH__ >= 800
+  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from));
+#else
+  *static_cast<uint4*>(shared) = *static_cast<const uint4*>(from);
+#endif
+}
+KERN_DEVICE void commit_copies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;");
+#endif
+}
+template <int newest> KERN_DEVICE void wait_copies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(newest));
+#endif
+}
+
+/// d [16][8] += a [16][32] * b [32][8], signed bytes, by one warp. Lane l, with g = l / 4 and t = l % 4, holds
+///   a[0..3]: bytes 4t..4t+3 of rows g, g + 8, then 16 + 4t.. of rows g, g + 8
+///   b[0..1]: bytes 4t..4t+3, 16 + 4t.. of column g
+///   d[0..3]: columns 2t, 2t + 1 of row g, then of row g + 8
+/// PTX ISA, "Matrix Fragments for mma.m16n8k32".
+KERN_DEVICE void multiply_bytes(int (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%0, %1, %2, %3};"
+               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  const auto quarter = [](int& d0, int& d1, std::uint32_t rows, std::uint32_t columns) {
+    asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};"
+                 : "+r"(d0), "+r"(d1)
+                 : "r"(rows), "r"(columns));
+  };
+  quarter(d[0], d[1], a[0], b[0]);
+  quarter(d[0], d[1], a[2], b[1]);
+  quarter(d[2], d[3], a[1], b[0]);
+  quarter(d[2], d[3], a[3], b[1]);
+#endif
+}
+
+/// d [16][8] += a [16][16] * b [16][8], numbers of 16 bits, sums in float, by one warp. Lane l, g = l / 4, t = l % 4:
+///   a[0..3]: pairs 2t, 2t+1 of rows g, g + 8, then 8 + 2t.. of rows g, g + 8
+///   b[0..1]: pairs 2t, 2t+1, then 8 + 2t.. of column g
+///   d[0..3]: as above
+/// The order in which the device adds within one call is its own. PTX ISA, "Matrix Fragments for mma.m16n8k16".
+KERN_DEVICE void multiply_halves(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  const auto half = [&](std::uint32_t low, std::uint32_t high, std::uint32_t columns) {
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+                 "{%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(low), "r"(high), "r"(columns));
+  };
+  half(a[0], a[1], b[0]);
+  half(a[2], a[3], b[1]);
+#endif
+}
+KERN_DEVICE void multiply_bfloats(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+} // namespace kern::cuda
+
+#else
+#include "host_device.h" // tests/device_on_host
+#endif

@@ -1,0 +1,85 @@
+// What kernels/cuda can launch. Everything is enqueued; pointers are device memory. Results have the bits that
+// kernels/backend.h defines unless said otherwise, whatever the launch geometry.
+#pragma once
+
+#include <span>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/activations.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/units.h"
+
+namespace kern::cuda {
+
+/// out [n][columns] = x / sqrt(mean(x^2) + epsilon) * weight, along runs of `columns`: x holds `rows` of them
+void launch_norm(Device& device, const float* x, const float* weight, float epsilon, int rows, int columns, float* out);
+/// x [tokens][columns] rounded for both kinds of formats, where wanted.
+void launch_quantize(Device& device, const float* x, int tokens, int columns, const RoundedRows& by32,
+                     const RoundedRows& by256);
+/// Both in one pass.
+void launch_norm_quantize(Device& device, const float* x, const float* weight, float epsilon, int tokens, int columns,
+                          float* normed, const RoundedRows& by32, const RoundedRows& by256);
+
+/// What becomes of a product's result.
+enum class Epilogue {
+  store,    // out = result (+ bias)
+  add,      // out += result (+ bias)
+  activate, // of two parts, gate and up: gate's out = silu(gate result (+ bias)) * up result (+ bias)
+};
+struct ProductPart {
+  DeviceMatrix weight;
+  const float* bias = nullptr;
+  float* out = nullptr; // [tokens][rows of weight]
+};
+inline constexpr int most_parts = 3;
+
+/// Quantized weights with rounded activations: up to three matrices of one format that share their input. Each row of
+/// weights is read once a token: for generated tokens.
+void launch_vector_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
+                           Epilogue epilogue);
+/// Float weights with float activations x [tokens][columns] in the 16 strided lanes of the canonical arithmetic.
+void launch_float_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
+                          Epilogue epilogue);
+
+/// out [tokens][columns] = rows of the table, times scale
+void launch_embed(Device& device, const DeviceMatrix& table, const std::int32_t* token, int tokens, float scale,
+                  float* out);
+/// x [rows][columns] += bias [columns]
+void launch_add_bias(Device& device, const float* bias, int rows, int columns, float* x);
+/// to [count] += x
+void launch_add(Device& device, const float* x, std::size_t count, float* to);
+/// gate [count] = silu(gate) * up
+void launch_activate(Device& device, const float* up, std::size_t count, float* gate);
+/// out [count][columns] = the rows of x that `row` names
+void launch_gather(Device& device, const float* x, const std::int32_t* row, int count, int columns, float* out);
+/// table [tokens][dims]: cosines, then sines
+void launch_rope_table(Device& device, const Rope& rope, const std::int32_t* position, int tokens, float* table);
+/// x [tokens][heads * head_dim] in place
+void launch_rotate(Device& device, const Rope& rope, const float* table, int tokens, int heads, int head_dim, float* x);
+
+/// k [n][kv_heads * key_dim], v [n][kv_heads * value_dim] into the pages of the step's positions
+void launch_store_kv(Device& device, const KvLayer& cache, const StepInputs& step, const float* k, const float* v);
+/// q/k norm of each head (weights null: none), rotation (rope null: none; table [n][dims]), storing of k and v; changes
+/// q and k in place.
+void launch_norm_rotate_store(Device& device, const float* query_norm, const float* key_norm, float epsilon,
+                              const Rope* rope, const float* table, const KvLayer& cache, const StepInputs& step,
+                              int heads, float* q, float* k, const float* v);
+/// out [n][heads * value_dim]. For generated tokens: chunks of 64 keys side by side on the whole device, merged left to
+/// right afterwards; how much is launched depends on the page table's length, never on positions. `scratch`:
+/// split_attention_bytes.
+void launch_split_attention(Device& device, const AttentionShape& shape, const KvLayer& cache, const StepInputs& step,
+                            const float* q, float* out, std::byte* scratch);
+std::size_t split_attention_bytes(const AttentionShape& shape, int tokens, int pages_per_sequence);
+/// The same for prompts: tiles of queries walk over the chunks. Rows of a sequence stand together, by position.
+void launch_tile_attention(Device& device, const AttentionShape& shape, const KvLayer& cache, const StepInputs& step,
+                           const float* q, float* out);
+
+/// Quantized weights with rounded activations of many tokens: integer matrix instructions.
+void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
+                         Epilogue epilogue);
+/// Float weights with many tokens: tensor cores, which take activations as the weights are (F16, BF16; F32 weights stay
+/// exact). Not the canonical arithmetic; the result of a token depends on nothing but its own row.
+void launch_float_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
+                               Epilogue epilogue);
+
+} // namespace kern::cuda

@@ -1,0 +1,204 @@
+#include "kernels/cuda/runtime.h"
+
+#include <cuda_runtime.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace kern::cuda {
+
+namespace {
+
+std::string describe(cudaError_t error) {
+  return std::string(cudaGetErrorString(error)) + " (" + cudaGetErrorName(error) + ")";
+}
+
+constexpr std::size_t default_shared_bytes = std::size_t{48} << 10; // a kernel that wants more has to ask
+
+class CudaRecording final : public Recording {
+public:
+  CudaRecording(cudaGraphExec_t graph, int launches) : graph_(graph), launches_(launches) {}
+  ~CudaRecording() override { cudaGraphExecDestroy(graph_); }
+  CudaRecording(const CudaRecording&) = delete;
+  CudaRecording& operator=(const CudaRecording&) = delete;
+  int launches() const override { return launches_; }
+  cudaGraphExec_t graph() const { return graph_; }
+
+private:
+  cudaGraphExec_t graph_;
+  int launches_;
+};
+
+class CudaDevice final : public Device {
+public:
+  explicit CudaDevice(int index) : index_(index), info_(device_info(index)) {
+    check(cudaSetDevice(index), "choosing the device");
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  }
+  ~CudaDevice() override {
+    // Errors have been reported where they happened; what is left is to let go.
+    static_cast<void>(cudaSetDevice(index_));
+    for (const cudaEvent_t event : events_) static_cast<void>(cudaEventDestroy(event));
+    static_cast<void>(cudaStreamDestroy(stream_));
+  }
+  CudaDevice(const CudaDevice&) = delete;
+  CudaDevice& operator=(const CudaDevice&) = delete;
+
+  const DeviceInfo& info() const override { return info_; }
+  std::uint64_t free_bytes() override {
+    use();
+    std::size_t free = 0;
+    std::size_t total = 0;
+    check(cudaMemGetInfo(&free, &total), "asking for free memory");
+    return free;
+  }
+
+  std::byte* allocate(std::size_t bytes) override {
+    use();
+    void* memory = nullptr;
+    if (const cudaError_t error = cudaMalloc(&memory, bytes); error != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      if (error != cudaErrorMemoryAllocation) fail(error, "taking memory");
+      throw DeviceMemoryError(info_.name + ": no room for " + std::to_string(bytes) + " bytes, " +
+                              std::to_string(free_bytes()) + " are free");
+    }
+    return static_cast<std::byte*>(memory);
+  }
+  void release(std::byte* memory) noexcept override {
+    static_cast<void>(cudaSetDevice(index_));
+    static_cast<void>(cudaFree(memory));
+  }
+  std::byte* allocate_pinned(std::size_t bytes) override {
+    use();
+    void* memory = nullptr;
+    if (cudaMallocHost(&memory, bytes) != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      throw DeviceMemoryError(info_.name + ": the host has no " + std::to_string(bytes) + " bytes to copy from");
+    }
+    return static_cast<std::byte*>(memory);
+  }
+  void release_pinned(std::byte* memory) noexcept override { static_cast<void>(cudaFreeHost(memory)); }
+
+  void clear(std::byte* memory, std::size_t bytes) override {
+    use();
+    check(cudaMemsetAsync(memory, 0, bytes, stream_), "clearing memory");
+  }
+  void copy_in(const void* pinned, std::byte* to, std::size_t bytes) override {
+    use();
+    check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, stream_), "copying to the device");
+  }
+  void copy_out(const std::byte* from, void* pinned, std::size_t bytes) override {
+    use();
+    check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, stream_), "copying from the device");
+  }
+
+  void launch(const KernelCall& call) override {
+    use();
+    if (call.shared_bytes > default_shared_bytes) allow_shared(call.kernel, call.shared_bytes);
+    void* arguments[] = {const_cast<void*>(call.arguments)};
+    check(cudaLaunchKernel(call.kernel, dim3(call.grid.x, call.grid.y, call.grid.z), dim3(call.threads), arguments,
+                           call.shared_bytes, stream_),
+          "launching a kernel");
+    ++recorded_;
+  }
+
+  std::uint64_t mark() override {
+    use();
+    cudaEvent_t& event = events_[marker_ % markers];
+    if (!event) check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making a marker");
+    check(cudaEventRecord(event, stream_), "setting a marker");
+    return ++marker_;
+  }
+  void wait(std::uint64_t marker) override {
+    use();
+    if (marker == 0) return;
+    // An event that has been set again since stands for a later point, which is as good.
+    check(cudaEventSynchronize(events_[(marker - 1) % markers]), "waiting for the device");
+  }
+  void synchronize() override {
+    use();
+    check(cudaStreamSynchronize(stream_), "waiting for the device");
+  }
+
+  void begin_recording() override {
+    use();
+    recorded_ = 0;
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a step");
+  }
+  std::unique_ptr<Recording> end_recording() override {
+    use();
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream_, &graph), "recording a step");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+    static_cast<void>(cudaGraphDestroy(graph));
+    check(error, "preparing a recorded step");
+    return std::make_unique<CudaRecording>(executable, recorded_);
+  }
+  void replay(const Recording& recording) override {
+    use();
+    check(cudaGraphLaunch(static_cast<const CudaRecording&>(recording).graph(), stream_), "replaying a step");
+  }
+
+private:
+  static constexpr std::size_t markers = 64;
+
+  [[noreturn]] void fail(cudaError_t error, const char* doing) const {
+    throw DeviceError(info_.name + ": " + doing + ": " + describe(error));
+  }
+  void check(cudaError_t error, const char* doing) const {
+    if (error != cudaSuccess) fail(error, doing);
+  }
+  /// The runtime keeps a current device for each thread.
+  void use() const { check(cudaSetDevice(index_), "choosing the device"); }
+
+  void allow_shared(const void* kernel, std::size_t bytes) {
+    std::size_t& allowed = allowed_shared_[kernel];
+    if (bytes <= allowed) return;
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+          "asking for shared memory");
+    allowed = bytes;
+  }
+
+  int index_;
+  DeviceInfo info_;
+  cudaStream_t stream_ = nullptr;
+  std::vector<cudaEvent_t> events_ = std::vector<cudaEvent_t>(markers);
+  std::uint64_t marker_ = 0;
+  std::map<const void*, std::size_t> allowed_shared_;
+  int recorded_ = 0;
+};
+
+} // namespace
+
+int device_count(std::string* reason) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess && count > 0) return count;
+  static_cast<void>(cudaGetLastError());
+  if (reason) *reason = error == cudaSuccess ? "the driver lists no device" : describe(error);
+  return 0;
+}
+
+DeviceInfo device_info(int index) {
+  cudaDeviceProp properties{};
+  std::size_t free = 0;
+  std::size_t total = 0;
+  cudaError_t error = cudaGetDeviceProperties(&properties, index);
+  if (error == cudaSuccess) error = cudaSetDevice(index);
+  if (error == cudaSuccess) error = cudaMemGetInfo(&free, &total);
+  if (error != cudaSuccess) throw DeviceError("device " + std::to_string(index) + ": " + describe(error));
+  DeviceInfo info;
+  info.name = properties.name;
+  info.major = properties.major;
+  info.minor = properties.minor;
+  info.multiprocessors = properties.multiProcessorCount;
+  info.total_bytes = total;
+  info.free_bytes = free;
+  return info;
+}
+
+std::unique_ptr<Device> open_device(int index) { return std::make_unique<CudaDevice>(index); }
+
+} // namespace kern::cuda

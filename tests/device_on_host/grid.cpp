@@ -1,0 +1,248 @@
+#include "device_on_host/grid.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "device_on_host/host_device.h"
+
+namespace kern::test {
+
+thread_local ThreadPlace here;
+
+namespace {
+
+constexpr std::size_t stack_bytes = std::size_t{128} << 10;
+constexpr int warp_size = 32;
+constexpr std::size_t trade_bytes = 64;
+constexpr std::size_t guard_bytes = 256;
+
+/// Where a fiber that doesn't run will go on.
+struct Context {
+#if defined(__x86_64__)
+  void* stack = nullptr;
+#else
+  ucontext_t registers;
+#endif
+};
+
+#if defined(__x86_64__)
+// Saves what a called function must keep, changes stacks, restores. A library's swapcontext makes two system calls.
+extern "C" void kern_switch_stack(void** from, void* to);
+asm(R"(
+.text
+.globl kern_switch_stack
+.type kern_switch_stack, @function
+kern_switch_stack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size kern_switch_stack, .-kern_switch_stack
+)");
+#endif
+
+enum class FiberState { ready, at_block_barrier, at_warp_barrier, done };
+
+struct Fiber {
+  Context context;
+  FiberState state = FiberState::done;
+  ThreadPlace place;
+  int trades = 0;
+};
+
+struct Warp {
+  int waiting = 0;
+  alignas(64) std::byte slots[2][warp_size * trade_bytes]; // this trade's and the last one's
+};
+
+/// One block at a time.
+class BlockRun {
+public:
+  BlockRun(unsigned threads, const std::function<void()>& kernel)
+      : kernel_(kernel), fibers_(threads), warps_(threads / warp_size) {
+    const std::size_t bytes = stack_bytes * threads;
+    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    stacks_ = static_cast<std::byte*>(memory);
+  }
+  ~BlockRun() { ::munmap(stacks_, stack_bytes * fibers_.size()); }
+  BlockRun(const BlockRun&) = delete;
+  BlockRun& operator=(const BlockRun&) = delete;
+
+  void run(const ThreadPlace& place, std::span<const int> order) {
+    waiting_ = 0;
+    for (Warp& warp : warps_) warp.waiting = 0;
+    for (std::size_t i = 0; i < fibers_.size(); ++i) start(i, place);
+    std::size_t left = fibers_.size();
+    while (left > 0) {
+      bool moved = false;
+      for (const int index : order) {
+        Fiber& fiber = fibers_[static_cast<std::size_t>(index)];
+        if (fiber.state != FiberState::ready) continue;
+        moved = true;
+        resume(fiber);
+        if (fiber.state == FiberState::done) --left;
+      }
+      if (!moved)
+        throw std::logic_error("threads of block " + std::to_string(place.block_x) +
+                               " wait for each other: some ended, or wait at another barrier");
+    }
+  }
+
+  void block_barrier() {
+    Fiber& mine = *current_;
+    if (++waiting_ == static_cast<int>(fibers_.size())) {
+      waiting_ = 0;
+      for (Fiber& fiber : fibers_)
+        if (fiber.state == FiberState::at_block_barrier) fiber.state = FiberState::ready;
+      return;
+    }
+    mine.state = FiberState::at_block_barrier;
+    leave(mine);
+  }
+  void warp_barrier() {
+    Fiber& mine = *current_;
+    const int first = mine.place.thread / warp_size * warp_size;
+    Warp& warp = warps_[static_cast<std::size_t>(first / warp_size)];
+    if (++warp.waiting == warp_size) {
+      warp.waiting = 0;
+      for (int i = first; i < first + warp_size; ++i)
+        if (fibers_[static_cast<std::size_t>(i)].state == FiberState::at_warp_barrier)
+          fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
+      return;
+    }
+    mine.state = FiberState::at_warp_barrier;
+    leave(mine);
+  }
+  const std::byte* trade(const void* from, std::size_t bytes) {
+    Fiber& mine = *current_;
+    Warp& warp = warps_[static_cast<std::size_t>(mine.place.thread / warp_size)];
+    std::byte* slots = warp.slots[mine.trades++ % 2];
+    std::memcpy(slots + static_cast<std::size_t>(mine.place.thread % warp_size) * trade_bytes, from, bytes);
+    warp_barrier();
+    return slots;
+  }
+
+  static thread_local BlockRun* running;
+
+private:
+  static void enter() {
+    BlockRun& run = *running;
+    run.kernel_();
+    run.current_->state = FiberState::done;
+    run.leave(*run.current_);
+  }
+
+  void start(std::size_t index, const ThreadPlace& place) {
+    Fiber& fiber = fibers_[index];
+    fiber.state = FiberState::ready;
+    fiber.place = place;
+    fiber.place.thread = static_cast<int>(index);
+    fiber.trades = 0;
+    std::byte* stack = stacks_ + index * stack_bytes;
+#if defined(__x86_64__)
+    // As kern_switch_stack leaves it: six registers, then where to go. A function begins 8 bytes off a multiple of 16.
+    auto* top = reinterpret_cast<void**>(stack + stack_bytes - 64);
+    *--top = nullptr;
+    *--top = reinterpret_cast<void*>(&BlockRun::enter);
+    for (int i = 0; i < 6; ++i) *--top = nullptr;
+    fiber.context.stack = top;
+#else
+    ::getcontext(&fiber.context.registers);
+    fiber.context.registers.uc_stack.ss_sp = stack;
+    fiber.context.registers.uc_stack.ss_size = stack_bytes;
+    fiber.context.registers.uc_link = nullptr;
+    ::makecontext(&fiber.context.registers, &BlockRun::enter, 0);
+#endif
+  }
+
+  void resume(Fiber& fiber) {
+    current_ = &fiber;
+    running = this;
+    here = fiber.place;
+    change(scheduler_, fiber.context);
+  }
+  void leave(Fiber& fiber) { change(fiber.context, scheduler_); }
+  static void change(Context& from, Context& to) {
+#if defined(__x86_64__)
+    kern_switch_stack(&from.stack, to.stack);
+#else
+    ::swapcontext(&from.registers, &to.registers);
+#endif
+  }
+
+  const std::function<void()>& kernel_;
+  std::vector<Fiber> fibers_;
+  std::vector<Warp> warps_;
+  std::byte* stacks_ = nullptr;
+  Context scheduler_;
+  Fiber* current_ = nullptr;
+  int waiting_ = 0;
+};
+
+thread_local BlockRun* BlockRun::running = nullptr;
+
+std::vector<int> order_of(unsigned threads, ThreadOrder order) {
+  std::vector<int> indices(threads);
+  for (unsigned i = 0; i < threads; ++i) indices[i] = static_cast<int>(i);
+  if (order == ThreadOrder::backward) std::ranges::reverse(indices);
+  if (order == ThreadOrder::scattered) // a prime that divides no number of threads
+    for (unsigned i = 0; i < threads; ++i) indices[i] = static_cast<int>((i * 7919u + 13u) % threads);
+  return indices;
+}
+
+} // namespace
+
+void wait_for_block() { BlockRun::running->block_barrier(); }
+void wait_for_warp() { BlockRun::running->warp_barrier(); }
+const std::byte* trade(const void* mine, std::size_t bytes) { return BlockRun::running->trade(mine, bytes); }
+
+void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, ThreadOrder order,
+              const std::function<void()>& kernel) {
+  if (threads == 0 || threads % warp_size != 0 || threads > 1024)
+    throw std::logic_error("a block of " + std::to_string(threads) + " threads, expected 32, 64 .. 1024");
+  BlockRun run(threads, kernel);
+  std::vector<std::byte> memory(shared_bytes + guard_bytes + 128);
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
+  std::byte* shared = memory.data() + (128 - begin % 128) % 128;
+  const std::vector<int> indices = order_of(threads, order);
+  ThreadPlace place;
+  place.threads = static_cast<int>(threads);
+  place.grid_x = static_cast<int>(grid.x);
+  place.grid_y = static_cast<int>(grid.y);
+  place.shared = shared;
+  for (unsigned z = 0; z < grid.z; ++z)
+    for (unsigned y = 0; y < grid.y; ++y)
+      for (unsigned x = 0; x < grid.x; ++x) {
+        std::memset(shared, 0xFF, shared_bytes + guard_bytes);
+        place.block_x = static_cast<int>(x);
+        place.block_y = static_cast<int>(y);
+        place.block_z = static_cast<int>(z);
+        run.run(place, indices);
+        const auto clean = [](std::byte b) { return b == std::byte{0xFF}; };
+        if (!std::all_of(shared + shared_bytes, shared + shared_bytes + guard_bytes, clean))
+          throw std::logic_error("a block writes past its " + std::to_string(shared_bytes) + " bytes of shared memory");
+      }
+}
+
+} // namespace kern::test

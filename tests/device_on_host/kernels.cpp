@@ -1,0 +1,5 @@
+// The kernels themselves, compiled for the host.
+#include "device_on_host/host_device.h"
+
+#include "kernels/cuda/quantize.cu"
+#include "kernels/cuda/vector_product.cu"
