@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "kernels/cuda/runtime.h"
 #include "model/error.h"
 
 namespace {
@@ -59,6 +60,12 @@ int main(int argc, char** argv) {
     return kern::interrupted() ? static_cast<int>(kern::interruption_code()) : 0; // the reader has what it wanted
   } catch (const kern::Error& error) {
     return fail(error.code(), kern::escape_controls(error.what()));
+  } catch (const kern::cuda::DeviceMemoryError& error) {
+    return fail(kern::ExitCode::memory, fmt::format("{}; fewer layers (-ngl) or a smaller -c or -ub need less",
+                                                    kern::escape_controls(error.what())));
+  } catch (const kern::cuda::DeviceError& error) {
+    return fail(kern::ExitCode::device,
+                fmt::format("{}; -ngl 0 runs without the GPU", kern::escape_controls(error.what())));
   } catch (const std::bad_alloc&) {
     return fail(kern::ExitCode::memory, "out of memory; a smaller -c or model needs less");
   } catch (const std::system_error& error) { // a thread that can't be started

@@ -8,6 +8,7 @@
 #include "cli/bench_report.h"
 #include "cli/bench_runs.h"
 #include "cli/commands.h"
+#include "cli/devices.h"
 #include "cli/model_file.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -15,6 +16,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "kernels/cpu/limits.h"
+#include "kernels/gpu.h"
 #include "model/architectures/registry.h"
 #include "model/error.h"
 
@@ -127,11 +129,18 @@ void measure_all(const BenchFlags& flags, const Model& model, Session& session, 
   }
 }
 
+/// Of the device all layers are on; where they share two, none says what is possible.
+std::optional<Limits> limits_of(const Devices& devices, const PlacedModel& placed) {
+  if (placed.backends.size() > 1) return std::nullopt;
+  if (placed.gpu_layers > 0) return measure_gpu_limits(*devices.gpu);
+  return measure_limits(*devices.cpu, devices.cpu->threads(), choose_cpu_kernels());
+}
+
 int bench_model(const BenchFlags& flags) {
   const std::vector<BenchTest> tests = parse_tests(flags);
   const Gguf gguf = open_model(flags.model);
   const ModelSpec spec = read_spec(gguf);
-  const std::unique_ptr<CpuBackend> cpu = make_backend(flags.model);
+  const Devices devices = open_devices(flags.model);
 
   BenchReport report;
   report.session = session_options(flags.context, tests);
@@ -141,13 +150,16 @@ int bench_model(const BenchFlags& flags) {
   report.vocab_size = spec.vocab_size;
   report.format = main_format(gguf);
   report.model_bytes = gguf.file_bytes();
-  report.device = cpu->description();
-  report.threads = cpu->threads();
+  report.threads = devices.cpu->threads();
+  const PlacedModel placed = place_model(gguf, spec, devices, flags.model, report.session);
+  if (flags.profile && placed.backends.size() > 1)
+    throw Error(ExitCode::usage, "--profile needs all layers on one device; give -ngl 0 or all");
   // Before the model takes its memory.
-  if (!flags.no_limits) report.limits = measure_limits(*cpu, cpu->threads(), choose_cpu_kernels());
+  if (!flags.no_limits) report.limits = limits_of(devices, placed);
 
-  ProfiledBackend profiled(*cpu);
-  const Model model(gguf, flags.profile ? static_cast<Backend&>(profiled) : *cpu);
+  ProfiledBackend profiled(*placed.backends.back());
+  const Model model = flags.profile ? Model(gguf, profiled) : load_model(gguf, devices, flags.model, report.session);
+  report.device = describe_devices(devices, model);
   Session session = make_session(model, report.session);
   const GentleEnd gentle_end; // until here there was nothing to report
   if (!flags.json) write_output(bench_head(report));

@@ -157,7 +157,7 @@ int chat(const Flags& flags) {
   options.step_tokens = std::min(flags.context.step_tokens, flags.context.batch);
   options.key_format = flags.context.key_format;
   options.value_format = flags.context.value_format;
-  const Model model(loaded.gguf, *loaded.backend);
+  const Model model = load_model(loaded.gguf, loaded.devices, flags.model, options);
   Session session = make_session(model, options);
   ChatTurns turns(loaded, session, std::move(encoder),
                   {flags.generation, overflow_of(flags.chat.overflow), flags.model.quiet});

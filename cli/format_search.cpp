@@ -102,14 +102,14 @@ std::uint64_t target_bytes(const TargetFlags& flags, const Gguf& gguf, std::uint
 FormatSearch::FormatSearch(const MeasureFlags& flags, const std::string& source, int threads, bool quiet)
     : quiet_(quiet), loaded_(load_headers(search_flags(source, threads, quiet))),
       text_(read_measure_text(flags, loaded_, quiet)), options_(chunk_options({}, text_.length)),
-      pool_(loaded_.backend->threads()), recoder_(pool_, choose_cpu_kernels(), source) {
+      pool_(loaded_.devices.cpu->threads()), recoder_(pool_, choose_cpu_kernels(), source) {
   const std::size_t chunk =
       scored_rows(text_.length) * static_cast<std::size_t>(loaded_.spec.vocab_size) * sizeof(float);
   chunks_ = std::clamp<std::size_t>(most_base_bytes / chunk, 1, text_.size());
 }
 
 template <class Row> void FormatSearch::each_row(Row&& row) {
-  const Model model(loaded_.gguf, *loaded_.backend);
+  const Model model(loaded_.gguf, *loaded_.devices.cpu);
   Scorer scorer(model, options_);
   const auto vocab = static_cast<std::size_t>(loaded_.spec.vocab_size);
   for (std::size_t chunk = 0; chunk < chunks_; ++chunk) {

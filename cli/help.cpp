@@ -35,6 +35,7 @@ constexpr std::string_view exit_codes =
     "    6  out of memory\n"
     "    7  --extract found nothing whole to print\n"
     "    8  output could not be written\n"
+    "    9  the GPU or its driver failed\n"
     "  129  the terminal went away (SIGHUP)\n"
     "  130  Ctrl-C\n"
     "  143  SIGTERM\n";

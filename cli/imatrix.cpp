@@ -62,8 +62,9 @@ int make_importance(ImatrixFlags& flags) {
                                              "name another file",
                                              flags.out, before, chunks.size()));
 
-  const Model model(loaded.gguf, *loaded.backend);
-  Scorer scorer(model, chunk_options(flags.context, chunks.length));
+  const SessionOptions options = chunk_options(flags.context, chunks.length);
+  const Model model = load_model(loaded.gguf, loaded.devices, flags.model, options);
+  Scorer scorer(model, options);
   scorer.forward().set_tap(&collector);
 
   const GentleEnd gentle_end;

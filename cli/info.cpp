@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/devices.h"
 #include "cli/model_file.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -45,6 +46,8 @@ struct Plan {
   WeightMemory weights;
   SessionMemory session;
   std::uint64_t cache_bytes_used = 0; // pages that `positions` touch
+  std::string gpu;                    // which, with how many layers; empty: none
+  std::uint64_t gpu_bytes = 0;
 
   std::uint64_t resident_bytes() const {
     return program_bytes + weights.matrices.mapped_bytes + weights.matrices.private_bytes + cache_bytes_used +
@@ -61,20 +64,26 @@ std::uint64_t resident_now() {
 }
 
 Plan make_plan(const InfoFlags& flags, const Gguf& gguf, const ModelSpec& spec) {
-  const auto backend = make_backend(flags.model);
-  Backend* const backends[] = {backend.get()};
-  const Placement placement = Placement::all_on(0, spec.layers.size());
+  const Devices devices = open_devices(flags.model);
   Plan plan;
   plan.context = choose_context(flags.context, flags.model, spec.context_length);
   plan.positions = flags.positions ? std::min(flags.positions, plan.context) : plan.context;
   plan.program_bytes = resident_now();
-  plan.weights = plan_weights(gguf, spec, backends, placement);
   SessionOptions options;
   options.context = plan.context;
   options.step_tokens = std::min({flags.context.step_tokens, flags.context.batch, plan.positions});
   options.key_format = flags.context.key_format;
   options.value_format = flags.context.value_format;
-  plan.session = plan_session(spec, placement, backends, options);
+  const PlacedModel placed = place_model(gguf, spec, devices, flags.model, options);
+  plan.weights = plan_weights(gguf, spec, placed.backends, placed.placement);
+  plan.session = plan_session(spec, placed.placement, placed.backends, options);
+  if (placed.gpu_layers > 0) {
+    plan.gpu =
+        fmt::format("{}: {} of {} layers", devices.gpu->description(), placed.gpu_layers, spec.layers.size() + 1);
+    plan.gpu_bytes = plan_gpu(gguf, spec, placed, options);
+    const int gpu = static_cast<int>(placed.backends.size()) - 1;
+    plan.session -= plan_session_on(spec, placed.placement, placed.backends, gpu, options);
+  }
   const auto pages = static_cast<std::uint64_t>((plan.positions + page_positions - 1) / page_positions);
   plan.cache_bytes_used = std::min(plan.session.cache_bytes, pages * plan.session.cache_bytes_per_page);
   return plan;
@@ -90,6 +99,8 @@ Json plan_json(const Plan& plan) {
           {"cache_bytes_at_positions", plan.cache_bytes_used},
           {"scratch_bytes", plan.session.scratch_bytes},
           {"program_bytes", plan.program_bytes},
+          {"gpu", plan.gpu.empty() ? Json() : Json(plan.gpu)},
+          {"gpu_bytes", plan.gpu_bytes},
           {"resident_bytes_at_positions", plan.resident_bytes()}};
 }
 
@@ -108,6 +119,7 @@ std::string plan_table(const Plan& plan) {
   row("scratch", plan.session.scratch_bytes, "buffers of a step and of the threads");
   row("program and vocabulary", plan.program_bytes, "measured on this process");
   row("resident, all together", plan.resident_bytes(), "");
+  if (!plan.gpu.empty()) row("on the GPU", plan.gpu_bytes, plan.gpu);
   return out;
 }
 

@@ -19,11 +19,11 @@ void check_vocabulary(const Gguf& gguf, const ModelSpec& spec, const Tokenizer& 
 } // namespace
 
 LoadedModel load_headers(const ModelFlags& flags) {
-  LoadedModel loaded{open_model(flags), nullptr, {}, nullptr};
+  LoadedModel loaded{open_model(flags), nullptr, {}, {}};
   loaded.spec = read_spec(loaded.gguf);
   loaded.tokenizer = Tokenizer::create(loaded.gguf.metadata(), flags.pretokenizer);
   check_vocabulary(loaded.gguf, loaded.spec, *loaded.tokenizer);
-  loaded.backend = make_backend(flags);
+  loaded.devices = open_devices(flags);
   return loaded;
 }
 

@@ -3,8 +3,8 @@
 
 #include <memory>
 
+#include "cli/devices.h"
 #include "cli/options.h"
-#include "kernels/cpu/cpu_backend.h"
 #include "model/gguf.h"
 #include "model/spec.h"
 #include "tokenizer/tokenizer.h"
@@ -16,7 +16,7 @@ struct LoadedModel {
   Gguf gguf;
   std::unique_ptr<Tokenizer> tokenizer;
   ModelSpec spec;
-  std::unique_ptr<CpuBackend> backend;
+  Devices devices;
 };
 
 /// Opens the model the flags name. Throws Error(model) for a file that is missing, damaged or unsupported, also where

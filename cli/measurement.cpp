@@ -5,7 +5,7 @@
 namespace kern {
 
 Measurement::Measurement(const TextChunks& text, Subject& subject, Subject* base, const LogitsFile* file)
-    : text_(text), subject_(subject), base_(base), file_(file), pool_(subject.loaded.backend->threads()),
+    : text_(text), subject_(subject), base_(base), file_(file), pool_(subject.loaded.devices.cpu->threads()),
       vocab_(static_cast<std::size_t>(subject.loaded.spec.vocab_size)),
       scratch_(static_cast<std::size_t>(pool_.size())) {
   for (std::vector<float>& row : scratch_) row.resize(base || file ? vocab_ : 0);

@@ -17,8 +17,9 @@ namespace kern {
 
 /// A model that reads the text.
 struct Subject {
-  Subject(LoadedModel headers, const SessionOptions& options)
-      : loaded(std::move(headers)), model(loaded.gguf, *loaded.backend), scorer(model, options) {}
+  Subject(LoadedModel headers, const ModelFlags& flags, const SessionOptions& options)
+      : loaded(std::move(headers)), model(load_model(loaded.gguf, loaded.devices, flags, options)),
+        scorer(model, options) {}
   LoadedModel loaded;
   Model model;
   Scorer scorer;

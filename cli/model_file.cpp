@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <map>
 #include <new>
-#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -24,17 +23,6 @@ Gguf open_model(const ModelFlags& flags) {
   return Gguf::parse(demo_model(), demo_model_name);
 }
 
-std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags) {
-  const bool wants_gpu = flags.gpu_layers != "auto" && flags.gpu_layers != "0";
-  if (wants_gpu && !flags.quiet) write_notice("kern: -ngl: this build has no GPU support; running on the CPU\n");
-  try {
-    return std::make_unique<CpuBackend>(flags.threads ? flags.threads : available_threads(), choose_cpu_kernels(),
-                                        flags.no_repack ? Repack::never : Repack::automatic);
-  } catch (const std::invalid_argument& error) {
-    throw Error(ExitCode::usage, error.what());
-  }
-}
-
 int choose_context(const ContextFlags& flags, const ModelFlags& model, int model_length) {
   if (flags.context == 0) return std::min(model_length, 8192);
   if (flags.context > model_length && !model.quiet)
@@ -51,7 +39,8 @@ Session make_session(const Model& model, const SessionOptions& options) {
     const SessionMemory memory = plan_session(model.spec(), model.placement(), model.backends(), options);
     throw Error(
         ExitCode::memory,
-        fmt::format("out of memory: a context of {} tokens takes {} for the cache and {} for scratch; lower -c or -ub",
+        fmt::format("out of memory: a context of {} tokens takes {} for the cache and {} for scratch; lower -c, "
+                    "-ub or -ngl",
                     options.context, format_bytes(memory.cache_bytes), format_bytes(memory.scratch_bytes)));
   }
 }

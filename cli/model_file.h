@@ -6,7 +6,6 @@
 
 #include "cli/options.h"
 #include "engine/session.h"
-#include "kernels/cpu/cpu_backend.h"
 #include "model/gguf.h"
 
 namespace kern {
@@ -17,10 +16,6 @@ inline constexpr const char* demo_model_name = "the built-in demo model";
 /// The file or name of -m, else of $KERN_MODEL, else the demo model inside the executable, with a notice on standard
 /// error unless `quiet` is asked for. Throws Error(model).
 Gguf open_model(const ModelFlags& flags);
-
-/// The backend the flags ask for; says on standard error where they ask for a GPU. Throws Error(usage) for a wrong
-/// $KERN_CPU.
-std::unique_ptr<CpuBackend> make_backend(const ModelFlags& flags);
 
 /// -c: the smaller of the model's length and 8192 where it is 0; more than the model's length is warned about.
 int choose_context(const ContextFlags& flags, const ModelFlags& model, int model_length);

@@ -40,13 +40,20 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
   app.add_option("--gpu-layers,--n-gpu-layers", flags.gpu_layers,
-                 "layers on the GPU: a number, auto or all; this build runs on the CPU")
+                 "layers on the GPU, the last ones first, the output counted as the last: a number, auto (as many as "
+                 "fit) or all")
       ->type_name("N")
       ->check([](const std::string& text) {
         const bool number = !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
         return number || text == "auto" || text == "all" || text == "-1" ? std::string()
                                                                          : "expected a number, auto or all";
       });
+  app.add_option("--device", flags.device, "the GPU to use: its number, auto (the first) or none")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+  app.add_flag("--no-kv-offload", flags.cache_on_host, "keep the KV cache, and attention with it, on the CPU");
+  app.add_flag("--exact", flags.exact,
+               "on a GPU, compute prompts as generated tokens are, and as the CPU does both: the same bits, slower");
   app.add_flag(
       "--no-repack", flags.no_repack,
       "keep all weights mapped as the file has them: less memory of one's own, slower; the answer is the same");

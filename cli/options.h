@@ -17,6 +17,9 @@ struct ModelFlags {
   std::string path;                // -m; empty: $KERN_MODEL
   int threads = 0;                 // -t; 0: all this process may use
   std::string gpu_layers = "auto"; // -ngl
+  std::string device = "auto";     // --device: auto, none, or a GPU's number
+  bool cache_on_host = false;      // -nkvo
+  bool exact = false;              // one arithmetic for prompts and generated tokens
   bool demo = false;               // the model inside kern, whatever $KERN_MODEL says
   bool quiet = false;              // -q
   std::string pretokenizer;        // --pre; empty: as the file says

@@ -19,8 +19,8 @@ namespace kern {
 namespace {
 
 constexpr ShortSpelling spellings[] = {
-    {"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-ngl", "--gpu-layers"},
-    {"-sys", "--system"},       {"-sysf", "--system-file"}, {"-ub", "--ubatch-size"},
+    {"-ctk", "--cache-type-k"},   {"-ctv", "--cache-type-v"}, {"-ngl", "--gpu-layers"},   {"-dev", "--device"},
+    {"-nkvo", "--no-kv-offload"}, {"-sys", "--system"},       {"-sysf", "--system-file"}, {"-ub", "--ubatch-size"},
 };
 
 /// CLI11 takes an argument "[a,b]" for a list and splits it. One with something behind its bracket stays whole.

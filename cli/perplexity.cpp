@@ -82,9 +82,9 @@ int measure(PerplexityFlags& flags) {
     base_flags.demo = false;
     LoadedModel base_headers = load_headers(base_flags);
     check_same_vocabulary(text, headers, base_headers);
-    base = std::make_unique<Subject>(std::move(base_headers), options);
+    base = std::make_unique<Subject>(std::move(base_headers), base_flags, options);
   }
-  Subject subject(std::move(headers), options);
+  Subject subject(std::move(headers), flags.model, options);
   Measurement measurement(text, subject, base.get(), file ? &*file : nullptr);
   if (!flags.save_logits.empty()) measurement.save_logits(flags.save_logits);
   const GentleEnd gentle_end;

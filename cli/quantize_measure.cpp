@@ -62,8 +62,9 @@ QuantizeMeasure::QuantizeMeasure(const MeasureFlags& flags, const std::string& s
 
 void QuantizeMeasure::run(const QuantizedPair& files, const QuantizePlan& plan) {
   const SessionOptions options = chunk_options({}, text_.length);
-  Subject base(std::move(source_), options);
-  Subject subject(load_headers(flags_for(files.result, model_flags_.threads, model_flags_.quiet)), options);
+  Subject base(std::move(source_), model_flags_, options);
+  const ModelFlags result = flags_for(files.result, model_flags_.threads, model_flags_.quiet);
+  Subject subject(load_headers(result), result, options);
   Measurement measurement(text_, subject, &base);
   const GentleEnd gentle_end;
   ProgressBar bar("measure", "chunks", !model_flags_.quiet);

@@ -39,12 +39,12 @@ void describe_model(const LoadedModel& loaded, const Model& model, const Session
   report.architecture = loaded.spec.architecture;
   report.format = main_format(loaded.gguf);
   report.model_bytes = loaded.gguf.file_bytes();
-  report.device = loaded.backend->description();
+  report.device = describe_devices(loaded.devices, model);
   report.context = options.context;
   report.key_format = cache_type_name(options.key_format);
   report.value_format = cache_type_name(options.value_format);
   const MemoryUse matrices = plan_weights(loaded.gguf, loaded.spec, model.backends(), model.placement()).matrices;
-  report.weight_bytes = matrices.mapped_bytes + matrices.private_bytes;
+  report.weight_bytes = matrices.all();
   report.cache_bytes_per_position =
       plan_session(loaded.spec, model.placement(), model.backends(), options).cache_bytes_per_page / page_positions;
   report.token_text = [tokenizer = loaded.tokenizer.get()](Token token) { return tokenizer->piece(token, true); };
@@ -103,7 +103,7 @@ RunReport run_model(const RunFlags& flags, const RunInput& input, std::optional<
     for (const std::string& line : idle_flags(flags.generation, sampling.options))
       write_notice(fmt::format("kern: warning: {}\n", line));
 
-  const Model model(loaded.gguf, *loaded.backend);
+  const Model model = load_model(loaded.gguf, loaded.devices, flags.model, options);
   Session session = make_session(model, options);
   Sampler sampler(sampling.options, static_cast<std::size_t>(loaded.spec.vocab_size));
 

@@ -36,18 +36,38 @@ void check_logits(const Model& model, std::span<const float> logits, std::int32_
                   model.file_name(), token, position, wrong - logits.begin(), *wrong, model.explain_non_finite()));
 }
 
-SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
-                           const SessionOptions& options) {
-  SessionMemory memory;
+SessionMemory& SessionMemory::operator-=(const SessionMemory& part) {
+  cache_bytes -= part.cache_bytes;
+  cache_bytes_per_page -= part.cache_bytes_per_page;
+  scratch_bytes -= part.scratch_bytes;
+  return *this;
+}
+
+SessionMemory plan_session_on(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
+                              int device, const SessionOptions& options) {
   const std::vector<PageGroup> groups = plan_pages(spec, placement, state_options(options));
+  SessionMemory memory;
   for (const PageGroup& group : groups) {
+    if (group.device != device) continue;
     memory.cache_bytes += static_cast<std::uint64_t>(group.pages) * group.layout.bytes();
     memory.cache_bytes_per_page += group.layout.bytes();
   }
-  for (const Backend* backend : backends)
-    memory.scratch_bytes +=
-        forward_scratch_bytes(spec, state_options(options), static_cast<int>(groups.size()), forward_limits(options)) +
-        backend->workspace_bytes(step_limits(spec, forward_limits(options)));
+  const ForwardLimits limits = forward_limits(options);
+  memory.scratch_bytes =
+      forward_scratch_bytes(spec, state_options(options), static_cast<int>(groups.size()), limits) +
+      backends[static_cast<std::size_t>(device)]->workspace_bytes(step_limits(spec, limits, options.context));
+  return memory;
+}
+
+SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
+                           const SessionOptions& options) {
+  SessionMemory memory;
+  for (std::size_t device = 0; device < backends.size(); ++device) {
+    const SessionMemory part = plan_session_on(spec, placement, backends, static_cast<int>(device), options);
+    memory.cache_bytes += part.cache_bytes;
+    memory.cache_bytes_per_page += part.cache_bytes_per_page;
+    memory.scratch_bytes += part.scratch_bytes;
+  }
   memory.scratch_bytes += static_cast<std::uint64_t>(spec.vocab_size) * sizeof(float); // the host's copy of the logits
   return memory;
 }
@@ -59,9 +79,10 @@ Session::Session(const Model& model, const SessionOptions& options)
   batch_.reserve(static_cast<std::size_t>(options.step_tokens));
 }
 
-void Session::step(std::span<const std::int32_t> tokens, bool wants_logits) {
+void Session::step(std::span<const std::int32_t> tokens, bool prompt, bool wants_logits) {
   state_.extend(0, static_cast<int>(tokens.size()));
   batch_.clear();
+  batch_.prompt = prompt;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     batch_.add(tokens[i], position(), 0, wants_logits && i + 1 == tokens.size());
     tokens_.push_back(tokens[i]);
@@ -80,7 +101,7 @@ std::size_t Session::prefill(std::span<const std::int32_t> tokens, const Progres
   while (done < tokens.size()) {
     const std::size_t count = std::min(next_step(done, seconds, static_cast<bool>(progress)), tokens.size() - done);
     const auto begin = std::chrono::steady_clock::now();
-    step(tokens.subspan(done, count), done + count == tokens.size());
+    step(tokens.subspan(done, count), true, done + count == tokens.size());
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     done += count;
     if (progress && !progress(done, tokens.size())) break;
@@ -97,7 +118,7 @@ std::size_t Session::next_step(std::size_t done, double seconds, bool watched) c
                                  most);
 }
 
-void Session::decode(std::int32_t token) { step({&token, 1}, true); }
+void Session::decode(std::int32_t token) { step({&token, 1}, false, true); }
 
 int Session::rollback(int position) {
   const int length = state_.rollback(0, position);

@@ -31,9 +31,15 @@ struct SessionMemory {
   std::uint64_t cache_bytes = 0;          // all pages
   std::uint64_t cache_bytes_per_page = 0; // 64 positions, all layers
   std::uint64_t scratch_bytes = 0;        // buffers and backend workspace
+
+  SessionMemory& operator-=(const SessionMemory& part);
 };
 SessionMemory plan_session(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
                            const SessionOptions& options);
+
+/// The part of that which is taken on one backend.
+SessionMemory plan_session_on(const ModelSpec& spec, const Placement& placement, std::span<Backend* const> backends,
+                              int device, const SessionOptions& options);
 
 /// One sequence. All memory is taken at construction. The model must outlive it.
 class Session {
@@ -65,7 +71,7 @@ public:
 private:
   /// Tokens of the next step of a prefill that took `seconds` for `done` so far.
   std::size_t next_step(std::size_t done, double seconds, bool watched) const;
-  void step(std::span<const std::int32_t> tokens, bool wants_logits);
+  void step(std::span<const std::int32_t> tokens, bool prompt, bool wants_logits);
 
   const Model& model_;
   SessionOptions options_;

@@ -1,6 +1,20 @@
 #include "kernels/backend.h"
 
+#include <algorithm>
+
 namespace kern {
+
+StepLimits StepLimits::most(const StepLimits& other) const {
+  StepLimits both;
+  both.tokens = std::max(tokens, other.tokens);
+  both.columns = std::max(columns, other.columns);
+  both.queries_per_key = std::max(queries_per_key, other.queries_per_key);
+  both.heads = std::max(heads, other.heads);
+  both.key_dim = std::max(key_dim, other.key_dim);
+  both.value_dim = std::max(value_dim, other.value_dim);
+  both.pages = std::max(pages, other.pages);
+  return both;
+}
 
 void Backend::norm_products(Rows x, const Weight& norm, float epsilon, Rows normed, std::span<const Product> products) {
   rms_norm(x, norm, epsilon, normed);

@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -73,14 +74,19 @@ public:
   virtual std::size_t bytes() const = 0;
 };
 
-/// Bytes a thing takes: mapped ones can be dropped and read again by the system, private ones can't.
+/// Bytes a thing takes: mapped ones can be dropped and read again by the system, private ones can't; those on a device
+/// are no memory of the host's.
 struct MemoryUse {
   std::uint64_t mapped_bytes = 0;
   std::uint64_t private_bytes = 0;
+  std::uint64_t device_bytes = 0;
+
+  std::uint64_t all() const { return mapped_bytes + private_bytes + device_bytes; }
 
   MemoryUse& operator+=(const MemoryUse& other) {
     mapped_bytes += other.mapped_bytes;
     private_bytes += other.private_bytes;
+    device_bytes += other.device_bytes;
     return *this;
   }
 };
@@ -88,6 +94,7 @@ struct MemoryUse {
 /// Everything that differs from step to step, in the backend's memory. Page tables: entry
 /// [group][sequence][position / 64] is a page id; entries of positions never written are not read.
 struct StepInputs {
+  bool prompt = false;                      // whether its tokens were given or generated
   int tokens = 0;                           // n, rows of this step
   int logits = 0;                           // rows whose logits are wanted
   int sequences = 0;                        // page tables a group
@@ -145,8 +152,21 @@ struct StepLimits {
   int tokens = 1;
   std::int64_t columns = 0; // inputs of the widest product
   int queries_per_key = 1;  // heads / kv_heads, the most of any layer
+  int heads = 0;            // the most of any layer
   int key_dim = 0;          // the most of any layer
   int value_dim = 0;
+  int pages = 0; // of a page table
+
+  /// The larger of both in every respect.
+  StepLimits most(const StepLimits& other) const;
+};
+
+/// The operations of a step as a backend keeps them to run again.
+class RecordedStep {
+public:
+  virtual ~RecordedStep() = default;
+  /// Kernels it launches.
+  virtual int launches() const = 0;
 };
 
 /// One product of a group that shares its input: out = x * weight^T (+ bias).
@@ -166,11 +186,17 @@ public:
   // Memory and weights
   /// Bytes of all weights that are about to be bound or planned here: what decides whether another layout fits.
   virtual void expect_weights(std::uint64_t bytes) { static_cast<void>(bytes); }
+  /// Whether its memory is another than the host's.
+  virtual bool has_own_memory() const { return false; }
+  /// Bytes that could still be taken here.
+  virtual std::uint64_t free_memory() = 0;
   /// Zero-filled, 64-byte aligned. Throws std::bad_alloc.
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
   virtual void upload(const void* host, void* to, std::size_t bytes) = 0;
   /// Waits for everything enqueued before, then copies to the host.
   virtual void read(const void* from, void* host, std::size_t bytes) = 0;
+  /// Waits for everything enqueued before.
+  virtual void finish() {}
   /// May keep the source's bytes, so they must outlive the weight.
   virtual std::unique_ptr<Weight> bind(const WeightSource& source, WeightUse use) = 0;
   /// What bind() would take. Doesn't read the source's bytes.
@@ -179,6 +205,22 @@ public:
   virtual std::uint64_t workspace_bytes(const StepLimits& limits) const = 0;
   /// Takes that workspace (the most of all calls); no operation allocates after it.
   virtual void reserve(const StepLimits& limits) = 0;
+
+  // Steps
+  /// Called before the operations of every step.
+  virtual void begin_step(const StepInputs& step) { static_cast<void>(step); }
+  /// Records what `enqueue` enqueues instead of running it. Null, without a call, where a backend has no use for that.
+  /// Sizes and addresses become part of the record; what lies in the backend's memory, positions among it, is read anew
+  /// by every replay.
+  virtual std::unique_ptr<RecordedStep> record(const std::function<void()>& enqueue) {
+    static_cast<void>(enqueue);
+    return nullptr;
+  }
+  /// False where the record no longer holds, because memory that it names has moved: it has to be made again.
+  virtual bool replay(const RecordedStep& step) {
+    static_cast<void>(step);
+    return false;
+  }
 
   // Primitives
   /// out [n][columns of table] = rows of the table for the step's tokens, times scale

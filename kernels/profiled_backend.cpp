@@ -35,8 +35,10 @@ std::unique_ptr<Weight> ProfiledBackend::bind(const WeightSource& source, Weight
 template <class Run> void ProfiledBackend::record(const std::string& name, const Work& work, Run&& run) {
   auto operation = std::ranges::find(operations_, name, &ProfiledOperation::name);
   if (operation == operations_.end()) operation = operations_.insert(operation, ProfiledOperation{name, 0, 0.0, {}});
+  backend_.finish();
   const auto begin = std::chrono::steady_clock::now();
   run();
+  backend_.finish();
   operation->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   operation->calls += 1;
   operation->work += work;

@@ -19,7 +19,7 @@ struct ProfiledOperation {
 };
 
 /// Forwards everything, so that no result changes; weights and buffers are the other backend's own. Operations are
-/// timed by the clock of the host: the other backend has to run them before it returns, as the CPU does.
+/// timed by the clock of the host, each to its end: on a GPU that adds the time of a launch to each.
 class ProfiledBackend final : public Backend {
 public:
   /// `backend` must outlive it.
@@ -32,15 +32,19 @@ public:
 
   std::string description() const override { return backend_.description(); }
   void expect_weights(std::uint64_t bytes) override { backend_.expect_weights(bytes); }
+  std::uint64_t free_memory() override { return backend_.free_memory(); }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override { return backend_.allocate(bytes); }
   void upload(const void* host, void* to, std::size_t bytes) override { backend_.upload(host, to, bytes); }
   void read(const void* from, void* host, std::size_t bytes) override { backend_.read(from, host, bytes); }
+  void finish() override { backend_.finish(); }
   std::unique_ptr<Weight> bind(const WeightSource& source, WeightUse use) override;
   MemoryUse weight_memory(const WeightSource& source, WeightUse use) const override {
     return backend_.weight_memory(source, use);
   }
   std::uint64_t workspace_bytes(const StepLimits& limits) const override { return backend_.workspace_bytes(limits); }
   void reserve(const StepLimits& limits) override { backend_.reserve(limits); }
+
+  void begin_step(const StepInputs& step) override { backend_.begin_step(step); }
 
   void embed(const Weight& table, const StepInputs& step, float scale, Rows out) override;
   void rms_norm(Rows x, const Weight& weight, float epsilon, Rows out) override;

@@ -17,6 +17,7 @@ enum class ExitCode : int {
   memory = 6,        // out of memory
   constraint = 7,    // constrained output could not be completed
   output = 8,        // output could not be written
+  device = 9,        // the GPU or its driver failed
   hung_up = 129,     // SIGHUP: the terminal went away
   interrupted = 130, // Ctrl-C
   terminated = 143,  // SIGTERM

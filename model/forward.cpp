@@ -25,10 +25,26 @@ LayerRun Forward::enter(int device, int layer) {
 void Forward::run(const Batch& batch) {
   assert(!batch.tokens.empty() && batch.tokens.size() <= static_cast<std::size_t>(limits_.tokens));
   assert(batch.logit_rows.size() <= static_cast<std::size_t>(limits_.logits));
+  for (const auto& s : scratch_) {
+    s->load(batch, state_);
+    s->backend.begin_step(s->step);
+  }
+  if (!replay(batch)) enqueue(batch);
+}
+
+bool Forward::replay(const Batch& batch) {
+  if (scratch_.size() > 1 || batch.prompt || batch.tokens.size() != 1 || batch.logit_rows.size() != 1 || tap_)
+    return false;
+  Backend& backend = scratch_[0]->backend;
+  if (recorded_ && backend.replay(*recorded_)) return true;
+  recorded_ = backend.record([&] { enqueue(batch); });
+  return recorded_ && backend.replay(*recorded_);
+}
+
+void Forward::enqueue(const Batch& batch) {
   const ModelSpec& spec = model_.spec();
   for (std::size_t device = 0; device < scratch_.size(); ++device) {
     Scratch& s = *scratch_[device];
-    s.load(batch, state_);
     for (std::size_t i = 0; i < spec.ropes.size(); ++i)
       s.backend.rope_table(model_.rope(static_cast<int>(i), static_cast<int>(device)), s.step,
                            s.rope_tables[i].first(s.step.tokens));

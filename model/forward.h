@@ -28,6 +28,10 @@ public:
   void set_tap(Tap* tap) { tap_ = tap; }
 
 private:
+  /// Enqueues the operations of a step whose inputs are in place.
+  void enqueue(const Batch& batch);
+  /// One generated token on one backend: recorded once, then replayed. False where that can't be.
+  bool replay(const Batch& batch);
   /// Brings the residual stream to a device and says what a layer needs there.
   LayerRun enter(int device, int layer);
 
@@ -38,6 +42,7 @@ private:
   std::vector<float> staging_;                    // between backends
   int current_ = 0;                               // where the residual stream is
   Tap* tap_ = nullptr;
+  std::unique_ptr<RecordedStep> recorded_; // of one generated token
 };
 
 } // namespace kern

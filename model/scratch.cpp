@@ -65,15 +65,17 @@ std::uint64_t forward_scratch_bytes(const ModelSpec& spec, const StateOptions& s
          input_count(state, groups, limits) * sizeof(std::int32_t);
 }
 
-StepLimits step_limits(const ModelSpec& spec, const ForwardLimits& limits) {
+StepLimits step_limits(const ModelSpec& spec, const ForwardLimits& limits, int context) {
   StepLimits step;
   step.tokens = std::max(limits.tokens, limits.logits);
   step.columns = spec.dim;
+  step.pages = (context + page_positions - 1) / page_positions;
   for (const LayerSpec& layer : spec.layers) {
     const Attention& attention = std::get<Attention>(layer.mixer);
     step.columns =
         std::max<std::int64_t>({step.columns, attention.output_size(), std::get<DenseFfn>(layer.ffn).hidden_dim});
     step.queries_per_key = std::max(step.queries_per_key, attention.heads / attention.kv_heads);
+    step.heads = std::max(step.heads, attention.heads);
     step.key_dim = std::max(step.key_dim, attention.key_dim);
     step.value_dim = std::max(step.value_dim, attention.value_dim);
   }
@@ -106,17 +108,18 @@ Scratch::Scratch(Backend& b, const ModelSpec& spec, const State& state, const Fo
   wanted_normed = take(limits.logits, widths.dim);
   logits = take(limits.logits, widths.vocab);
   inputs_ = reinterpret_cast<std::int32_t*>(next);
-  backend.reserve(step_limits(spec, limits));
+  host_inputs_.reserve(input_count(state.options(), state.groups(), limits));
+  backend.reserve(step_limits(spec, limits, state.options().context));
 }
 
 void Scratch::load(const Batch& batch, const State& state) {
-  std::int32_t* next = inputs_;
+  host_inputs_.clear();
   const auto put = [&](const std::vector<std::int32_t>& values) {
-    const std::int32_t* at = next;
-    backend.upload(values.data(), next, values.size() * sizeof(std::int32_t));
-    next += values.size();
+    const std::int32_t* at = inputs_ + host_inputs_.size();
+    host_inputs_.insert(host_inputs_.end(), values.begin(), values.end());
     return at;
   };
+  step.prompt = batch.prompt;
   step.tokens = static_cast<int>(batch.tokens.size());
   step.logits = static_cast<int>(batch.logit_rows.size());
   step.sequences = state.options().sequences;
@@ -126,6 +129,7 @@ void Scratch::load(const Batch& batch, const State& state) {
   step.position = put(batch.positions);
   step.sequence = put(batch.sequences);
   step.logit_row = put(batch.logit_rows);
+  backend.upload(host_inputs_.data(), inputs_, host_inputs_.size() * sizeof(std::int32_t));
 }
 
 } // namespace kern

@@ -18,6 +18,7 @@ struct Batch {
   std::vector<std::int32_t> positions;  // [n]
   std::vector<std::int32_t> sequences;  // [n]
   std::vector<std::int32_t> logit_rows; // rows whose logits are wanted, ascending
+  bool prompt = true;                   // whether the tokens were given or generated: a role, not a number
 
   void reserve(std::size_t count);
   void clear();
@@ -33,7 +34,7 @@ struct ForwardLimits {
 std::uint64_t forward_scratch_bytes(const ModelSpec& spec, const StateOptions& state, int groups,
                                     const ForwardLimits& limits);
 /// What the backends have to be ready for.
-StepLimits step_limits(const ModelSpec& spec, const ForwardLimits& limits);
+StepLimits step_limits(const ModelSpec& spec, const ForwardLimits& limits, int context);
 
 /// Taken once; no step allocates.
 struct Scratch {
@@ -58,6 +59,7 @@ struct Scratch {
 private:
   std::unique_ptr<Buffer> buffer_;
   std::int32_t* inputs_ = nullptr;
+  std::vector<std::int32_t> host_inputs_; // a step's, before they are uploaded at once
 };
 
 } // namespace kern

@@ -44,12 +44,15 @@ public:
   WeightPtr take(int device, const TensorInfo&, const WeightSource& source, WeightUse use) override {
     const MemoryUse use_bytes = backends_[static_cast<std::size_t>(device)]->weight_memory(source, use);
     (use == WeightUse::table ? memory.table : memory.matrices) += use_bytes;
+    if (use_bytes.device_bytes && on_device_.insert(source.bytes.data()).second)
+      memory.device_bytes += use_bytes.device_bytes;
     return nullptr;
   }
   WeightMemory memory;
 
 private:
   std::span<Backend* const> backends_;
+  std::set<const std::byte*> on_device_;
 };
 
 class Walk {

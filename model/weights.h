@@ -64,8 +64,9 @@ Weights bind_weights(const Gguf& gguf, const ModelSpec& spec, std::span<Backend*
 
 /// Bytes the weights take once bound, without reading tensor data.
 struct WeightMemory {
-  MemoryUse matrices; // read for every token
-  MemoryUse table;    // looked up: only the rows of tokens that occur become resident
+  MemoryUse matrices;                      // read for every token
+  MemoryUse table;                         // looked up: only the rows of tokens that occur become resident
+  std::uint64_t device_bytes = 0; // on the GPU, tensors with two roles once
 };
 WeightMemory plan_weights(const Gguf& gguf, const ModelSpec& spec, std::span<Backend* const> backends,
                           const Placement& placement);

@@ -40,6 +40,7 @@ class PrimitiveBackend final : public Backend {
 public:
   explicit PrimitiveBackend(CpuBackend& cpu) : cpu_(cpu) {}
   std::string description() const override { return cpu_.description(); }
+  std::uint64_t free_memory() override { return cpu_.free_memory(); }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override { return cpu_.allocate(bytes); }
   void upload(const void* host, void* to, std::size_t bytes) override { cpu_.upload(host, to, bytes); }
   void read(const void* from, void* host, std::size_t bytes) override { cpu_.read(from, host, bytes); }

@@ -1,5 +1,4 @@
 #include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/memory.h"
 
 #include <algorithm>
 #include <array>
@@ -163,6 +162,8 @@ std::string CpuBackend::description() const {
   return fmt::format("CPU, {}, {} thread{}", kernels_.name, pool_.size(), pool_.size() == 1 ? "" : "s");
 }
 
+std::uint64_t CpuBackend::free_memory() { return available_memory(); }
+
 std::unique_ptr<Buffer> CpuBackend::allocate(std::size_t bytes) { return std::make_unique<CpuBuffer>(bytes); }
 void CpuBackend::upload(const void* host, void* to, std::size_t bytes) {
   if (bytes) std::memcpy(to, host, bytes);
@@ -238,13 +239,7 @@ std::uint64_t CpuBackend::workspace_bytes(const StepLimits& limits) const {
 }
 
 void CpuBackend::reserve(const StepLimits& limits) {
-  StepLimits most = limits;
-  if (workspace_) {
-    const StepLimits& had = workspace_->limits;
-    most = {std::max(had.tokens, limits.tokens), std::max(had.columns, limits.columns),
-            std::max(had.queries_per_key, limits.queries_per_key), std::max(had.key_dim, limits.key_dim),
-            std::max(had.value_dim, limits.value_dim)};
-  }
+  const StepLimits most = workspace_ ? limits.most(workspace_->limits) : limits;
   workspace_ = std::make_unique<Workspace>(most, pool_.size());
 }
 

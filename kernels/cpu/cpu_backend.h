@@ -33,6 +33,7 @@ public:
   int threads() const { return pool_.size(); }
 
   void expect_weights(std::uint64_t bytes) override;
+  std::uint64_t free_memory() override;
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override;
   void upload(const void* host, void* to, std::size_t bytes) override;
   void read(const void* from, void* host, std::size_t bytes) override;

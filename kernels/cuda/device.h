@@ -72,7 +72,7 @@ KERN_DEVICE void device_fence() { __threadfence(); }
 /// 16 bytes that are read once, past the first-level cache.
 KERN_DEVICE uint4 load_once(const uint4* from) {
   uint4 value;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
                : "l"(from));
   return value;

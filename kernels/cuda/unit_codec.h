@@ -6,8 +6,10 @@
 
 #if defined(__CUDACC__)
 #define KERN_UNROLL _Pragma("unroll")
+#define KERN_NO_UNROLL _Pragma("unroll 1")
 #else
 #define KERN_UNROLL
+#define KERN_NO_UNROLL
 #endif
 
 namespace kern::cuda {

@@ -89,9 +89,9 @@ struct DeviceMatrix {
   int columns = 0;
   Format format{};
 
-  std::int64_t panels() const { return (rows + panel_rows - 1) / panel_rows; }
-  int units() const { return (columns + unit_columns - 1) / unit_columns; }
-  int float_tiles() const { return (columns + float_columns - 1) / float_columns; }
+  KERN_INLINE std::int64_t panels() const { return (rows + panel_rows - 1) / panel_rows; }
+  KERN_INLINE int units() const { return (columns + unit_columns - 1) / unit_columns; }
+  KERN_INLINE int float_tiles() const { return (columns + float_columns - 1) / float_columns; }
 };
 
 /// Bytes of 16 rows.
