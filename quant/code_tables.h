@@ -6,13 +6,13 @@
 namespace kern {
 
 /// The sixteen levels of IQ4_NL and IQ4_XS (ggml-org/llama.cpp pull request 5590), denser around zero.
-KERN_INLINE std::int8_t uneven_code(int code) {
+KERN_INLINE constexpr std::int8_t uneven_code(int code) {
   constexpr std::int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
   return levels[code];
 }
 
 /// Twice the value of an E2M1 float: a sign, two exponent bits, one fraction bit; 0, 0.5, 1, 1.5, 2, 3, 4, 6.
-KERN_INLINE std::int8_t doubled_e2m1(int code) {
+KERN_INLINE constexpr std::int8_t doubled_e2m1(int code) {
   constexpr std::int8_t doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   return doubled[code];
 }

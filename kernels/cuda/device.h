@@ -77,6 +77,12 @@ KERN_DEVICE uint4 load_once(const uint4* from) {
                : "l"(from));
   return value;
 }
+/// The same of 8 bytes.
+KERN_DEVICE uint2 load_once(const uint2* from) {
+  uint2 value;
+  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(value.x), "=r"(value.y) : "l"(from));
+  return value;
+}
 
 /// Copies 16 bytes from device to shared memory (both 16-byte aligned) in the background; `wait_copies<n>` waits until
 /// at most the n newest committed groups of this thread are under way.
@@ -86,6 +92,15 @@ KERN_DEVICE void copy_async(void* shared, const void* from) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from));
 #else
   *static_cast<uint4*>(shared) = *static_cast<const uint4*>(from);
+#endif
+}
+/// 4 bytes, anywhere.
+KERN_DEVICE void copy_word_async(void* shared, const void* from) {
+#if __CUDA_ARCH__ >= 800
+  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from));
+#else
+  *static_cast<std::uint32_t*>(shared) = *static_cast<const std::uint32_t*>(from);
 #endif
 }
 KERN_DEVICE void commit_copies() {
@@ -121,6 +136,34 @@ KERN_DEVICE void multiply_bytes(int (&d)[4], const std::uint32_t (&a)[4], const 
   quarter(d[2], d[3], a[1], b[0]);
   quarter(d[2], d[3], a[3], b[1]);
 #endif
+}
+
+/// The same of half the columns: d [16][8] = a [16][16] * b [16][8] + c, c in every element.
+///   a0, a1: bytes 4t..4t+3 of rows g, g + 8;   b: of column g
+/// PTX ISA, "Matrix Fragments for mma.m16n8k16 with integer type".
+KERN_DEVICE void multiply_bytes_16(int (&d)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t b, int c) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%7, %7, %7, %7};"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+               : "r"(a0), "r"(a1), "r"(b), "r"(c));
+#else
+  asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%4, %4};"
+               : "=r"(d[0]), "=r"(d[1])
+               : "r"(a0), "r"(b), "r"(c));
+  asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%4, %4};"
+               : "=r"(d[2]), "=r"(d[3])
+               : "r"(a1), "r"(b), "r"(c));
+#endif
+}
+
+/// Four matrices of 8 rows by 16 bytes from shared memory: lane l names row l % 8 of matrix l / 8 (16-byte aligned), and
+/// gets bytes 4t..4t+3 of row g of each. PTX ISA, "ldmatrix".
+KERN_DEVICE void load_matrices(std::uint32_t (&to)[4], const void* row) {
+  const auto from = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(from)
+               : "memory");
 }
 
 /// d [16][8] += a [16][16] * b [16][8], numbers of 16 bits, sums in float, by one warp. Lane l, g = l / 4, t = l % 4:

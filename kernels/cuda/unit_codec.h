@@ -14,16 +14,25 @@
 
 namespace kern::cuda {
 
+/// Where a unit is read from.
+enum class UnitHome {
+  device, // once, past the first-level cache
+  shared,
+};
+
 /// The bytes of row `row` (0..15) of a panel's unit, in 32-bit words.
 template <class Traits> struct UnitWords {
   static constexpr int count = (Unit<Traits>::bytes + 3) / 4;
   std::uint32_t word[count];
 
-  KERN_DEVICE void load(const std::byte* unit, int row) {
+  template <UnitHome home> KERN_DEVICE void load(const std::byte* unit, int row) {
     constexpr int bytes = Unit<Traits>::bytes;
     KERN_UNROLL
     for (int piece = 0; piece < bytes / 16; ++piece) {
-      const uint4 four = load_once(reinterpret_cast<const uint4*>(unit + piece * 16 * panel_rows + row * 16));
+      const auto* at = reinterpret_cast<const uint4*>(unit + piece * 16 * panel_rows + row * 16);
+      uint4 four;
+      if constexpr (home == UnitHome::device) four = load_once(at);
+      else four = *at;
       word[piece * 4] = four.x;
       word[piece * 4 + 1] = four.y;
       word[piece * 4 + 2] = four.z;
@@ -58,9 +67,9 @@ template <class Traits> struct UnitWords {
 template <class Traits> struct UnitCodec {
   static constexpr int offset = 0;
 
-  KERN_DEVICE void load(const std::byte* unit, int row) {
+  template <UnitHome home> KERN_DEVICE void load(const std::byte* unit, int row) {
     UnitWords<Traits> words;
-    words.load(unit, row);
+    words.template load<home>(unit, row);
     constexpr int block_bytes = static_cast<int>(sizeof(typename Traits::Block));
     for (int b = 0; b < Unit<Traits>::blocks; ++b) {
       typename Traits::Block block;

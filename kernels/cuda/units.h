@@ -50,6 +50,15 @@ template <> struct UnitFields<Q5_0> : FieldList<BlockField<6, 16>, BlockField<2,
 template <> struct UnitFields<Q5_1> : FieldList<BlockField<8, 16>, BlockField<4, 4>, BlockField<0, 4>> {};
 template <> struct UnitFields<IQ4_NL> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
 template <> struct UnitFields<MXFP4> : FieldList<BlockField<1, 16>, BlockField<0, 1>> {};
+template <> struct UnitFields<Q1_0> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
+template <> struct UnitFields<Q2_0> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
+// A block is a unit; its scale goes behind the rest, so that words are whole.
+template <> struct UnitFields<IQ1_S> : FieldList<BlockField<2, 48>, BlockField<0, 2>> {};
+template <> struct UnitFields<IQ2_XXS> : FieldList<BlockField<2, 64>, BlockField<0, 2>> {};
+template <> struct UnitFields<IQ2_XS> : FieldList<BlockField<2, 72>, BlockField<0, 2>> {};
+template <> struct UnitFields<IQ2_S> : FieldList<BlockField<2, 80>, BlockField<0, 2>> {};
+template <> struct UnitFields<IQ3_XXS> : FieldList<BlockField<2, 96>, BlockField<0, 2>> {};
+template <> struct UnitFields<IQ3_S> : FieldList<BlockField<2, 108>, BlockField<0, 2>> {};
 
 template <class Traits> struct Unit {
   static_assert(!Traits::is_float && unit_columns % Traits::width == 0);

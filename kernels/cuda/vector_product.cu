@@ -73,7 +73,7 @@ KERN_DEVICE void panel_product(const std::byte* panel, int units, const VectorSh
     const int unit = slab * slab_units + thread_index() / panel_rows;
     if (slab < slabs && unit < units) {
       UnitCodec<Traits> codec;
-      codec.load(panel + static_cast<std::size_t>(unit) * Unit<Traits>::panel_bytes, row);
+      codec.template load<UnitHome::device>(panel + static_cast<std::size_t>(unit) * Unit<Traits>::panel_bytes, row);
       float* to = shared.parts + (slab % 2 * slab_units + thread_index() / panel_rows) * roundings * panel_rows + row;
       KERN_UNROLL
       for (int r = 0; r < roundings; ++r)

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
 
 #include "quant/half.h"
 
@@ -99,7 +100,9 @@ inline int atomic_add(int* at, int value) { return std::atomic_ref<int>(*at).fet
 inline void device_fence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 inline uint4 load_once(const uint4* from) { return *from; }
+inline uint2 load_once(const uint2* from) { return *from; }
 inline void copy_async(void* shared, const void* from) { std::memcpy(shared, from, 16); }
+inline void copy_word_async(void* shared, const void* from) { std::memcpy(shared, from, 4); }
 inline void commit_copies() {}
 template <int newest> void wait_copies() {}
 
@@ -129,6 +132,21 @@ inline void multiply_bytes(int (&d)[4], const std::uint32_t (&a)[4], const std::
       const std::uint32_t from_b = fragment_word(all, column * 4 + part, 4 + k / 16);
       d[i] = dot_bytes(from_a, from_b, d[i]);
     }
+  }
+}
+
+inline void multiply_bytes_16(int (&d)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t b, int c) {
+  for (int& element : d) element = c;
+  multiply_bytes(d, {a0, a1, 0, 0}, {b, 0});
+}
+inline void load_matrices(std::uint32_t (&to)[4], const void* row) {
+  const std::byte* all = test::trade(&row, sizeof row);
+  const int lane = thread_index() & 31;
+  for (int matrix = 0; matrix < 4; ++matrix) {
+    const std::byte* from;
+    std::memcpy(&from, all + (matrix * 8 + lane / 4) * 64, sizeof from);
+    if (reinterpret_cast<std::uintptr_t>(from) % 16 != 0) throw std::logic_error("a matrix row that isn't aligned");
+    std::memcpy(&to[matrix], from + lane % 4 * 4, 4);
   }
 }
 
