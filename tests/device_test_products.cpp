@@ -47,12 +47,11 @@ TEST_CASE("device: products with one token at a time equal the CPU's: format x s
         const auto x = random_floats(static_cast<std::size_t>(c.tokens * c.columns), 5);
         const auto expected = product_on_cpu(cpu, Traits::id, bytes, c.rows, c.columns, x, c.tokens);
         OnDevice on;
-        const Rounded rounded = quantize(on, on.copy(x), c.tokens, c.columns);
+        const cuda::VectorInput input{on.copy(x), c.columns};
         auto* out = on.array<float>(expected.size());
         const cuda::ProductPart part{on.matrix(Traits::id, bytes, c.rows, c.columns), nullptr, out};
         test::in_every_order([&] {
-          cuda::launch_vector_product(on.device(), {&part, 1}, rounded.for_format(Traits::id), c.tokens,
-                                      cuda::Epilogue::store);
+          cuda::launch_vector_product(on.device(), {&part, 1}, input, c.tokens, cuda::Epilogue::store);
           CHECK(same_bits(on.read(out, expected.size()), expected));
         });
       }

@@ -33,9 +33,18 @@ struct ProductPart {
 };
 inline constexpr int most_parts = 3;
 
-/// Quantized weights with rounded activations: up to three matrices of one format that share their input. Each row of
-/// weights is read once a token: for generated tokens.
-void launch_vector_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
+/// Activations as a product of one token at a time takes them.
+struct VectorInput {
+  const float* x = nullptr; // [tokens][columns]
+  int columns = 0;
+  const float* norm = nullptr; // weight [columns] of a norm that comes before; null: none
+  float epsilon = 0.0f;
+  float* normed = nullptr; // [tokens][columns]: where the normed activations are wanted too; null: nowhere
+};
+
+/// Quantized weights: up to three matrices of one format that share their input. Each row of weights is read once a
+/// token: for generated tokens.
+void launch_vector_product(Device& device, std::span<const ProductPart> parts, const VectorInput& input, int tokens,
                            Epilogue epilogue);
 /// Float weights with float activations x [tokens][columns] in the 16 strided lanes of the canonical arithmetic.
 void launch_float_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
