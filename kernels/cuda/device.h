@@ -16,6 +16,7 @@
 #include <cuda_runtime.h>
 
 #define KERN_DEVICE __device__ __forceinline__
+#define KERN_UNROLL _Pragma("unroll")
 
 namespace kern::cuda {
 
@@ -156,8 +157,8 @@ KERN_DEVICE void multiply_bytes_16(int (&d)[4], std::uint32_t a0, std::uint32_t 
 #endif
 }
 
-/// Four matrices of 8 rows by 16 bytes from shared memory: lane l names row l % 8 of matrix l / 8 (16-byte aligned), and
-/// gets bytes 4t..4t+3 of row g of each. PTX ISA, "ldmatrix".
+/// Four matrices of 8 rows by 16 bytes from shared memory: lane l names row l % 8 of matrix l / 8 (16-byte aligned),
+/// and gets bytes 4t..4t+3 of row g of each. PTX ISA, "ldmatrix".
 KERN_DEVICE void load_matrices(std::uint32_t (&to)[4], const void* row) {
   const auto from = static_cast<unsigned>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"

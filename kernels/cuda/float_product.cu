@@ -1,9 +1,9 @@
 // Float weights times one token: as with quantized ones, reading the weights is all there is to it.
 //
-// The canonical arithmetic adds along k in 16 lanes, so k can't be shared out: a row is four threads of four lanes each,
-// a panel two warps that read 512 (F32: 1024) bytes in a row. 4096 rows are two panels for each multiprocessor of an
-// H200, which has to keep 32 KB on their way to read at its full speed; so every thread keeps its next 128 bytes (F32:
-// 256) on their way in registers, 8 or 16 KB a panel.
+// The canonical arithmetic adds along k in 16 lanes, so k can't be shared out: a row is four threads of four lanes
+// each, a panel two warps that read 512 (F32: 1024) bytes in a row. 4096 rows are two panels for each multiprocessor of
+// an H200, which has to keep 32 KB on their way to read at its full speed; so every thread keeps its next 128 bytes
+// (F32: 256) on their way in registers, 8 or 16 KB a panel.
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/product_parts.h"
 
@@ -71,8 +71,7 @@ KERN_DEVICE float float_row(const FloatProduct& call, const std::byte* panel, co
   constexpr int tile_bytes = panel_rows * float_columns * static_cast<int>(sizeof(Block));
   constexpr int ahead = sizeof(Block) == 4 ? tiles_ahead / 2 : tiles_ahead;
   const int tiles = (call.columns + float_columns - 1) / float_columns;
-  const std::byte* from =
-      panel + thread_index() % threads_of_panel * lanes_of_thread * static_cast<int>(sizeof(Block));
+  const std::byte* from = panel + thread_index() % threads_of_panel * lanes_of_thread * static_cast<int>(sizeof(Block));
   FourWeights<Block> weights[ahead];
   KERN_UNROLL
   for (int i = 0; i < ahead; ++i)
@@ -134,8 +133,8 @@ void launch_float_product(Device& device, std::span<const ProductPart> parts, co
   const Grid grid{static_cast<unsigned>((call.list.slots + panels - 1) / panels), static_cast<unsigned>(tokens)};
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (Traits::is_float)
-      launch(device, float_product<Traits>, grid, static_cast<unsigned>(panels * threads_of_panel),
-             sizeof(FloatShared), call);
+      launch(device, float_product<Traits>, grid, static_cast<unsigned>(panels * threads_of_panel), sizeof(FloatShared),
+             call);
   });
 }
 

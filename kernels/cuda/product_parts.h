@@ -6,8 +6,8 @@
 
 namespace kern::cuda {
 
-/// A panel in its place in the list. With Epilogue::activate panels of gate (part 0) and up (part 1) take turns, so that
-/// a pair of slots has both results of a row; otherwise parts follow each other.
+/// A panel in its place in the list. With Epilogue::activate panels of gate (part 0) and up (part 1) take turns, so
+/// that a pair of slots has both results of a row; otherwise parts follow each other.
 struct PanelPlace {
   int part = 0;
   std::int64_t panel = 0;

@@ -14,6 +14,7 @@
 #define __device__
 #define __launch_bounds__(...)
 #define KERN_DEVICE inline
+#define KERN_UNROLL
 
 struct alignas(16) uint4 {
   std::uint32_t x, y, z, w;
