@@ -16,6 +16,8 @@
 #include <cuda_runtime.h>
 
 #define KERN_DEVICE __device__ __forceinline__
+#define KERN_UNROLL _Pragma("unroll")
+#define KERN_NO_UNROLL _Pragma("unroll 1")
 
 namespace kern::cuda {
 
@@ -138,10 +140,23 @@ KERN_DEVICE void multiply_bytes(int (&d)[4], const std::uint32_t (&a)[4], const 
 #endif
 }
 
+/// The same, d = a * b + c with c in every element.
+KERN_DEVICE void multiply_bytes_from(int c, int (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%10, %10, %10, %10};"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(c));
+#else
+  for (int& element : d) element = c;
+  multiply_bytes(d, a, b);
+#endif
+}
+
 /// The same of half the columns: d [16][8] = a [16][16] * b [16][8] + c, c in every element.
 ///   a0, a1: bytes 4t..4t+3 of rows g, g + 8;   b: of column g
 /// PTX ISA, "Matrix Fragments for mma.m16n8k16 with integer type".
-KERN_DEVICE void multiply_bytes_16(int (&d)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t b, int c) {
+KERN_DEVICE void multiply_bytes_16_from(int c, int (&d)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t b) {
 #if __CUDA_ARCH__ >= 800
   asm volatile("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%7, %7, %7, %7};"
                : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])

@@ -194,6 +194,7 @@ DeviceInfo device_info(int index) {
   info.major = properties.major;
   info.minor = properties.minor;
   info.multiprocessors = properties.multiProcessorCount;
+  info.shared_bytes = properties.sharedMemPerBlockOptin;
   info.total_bytes = total;
   info.free_bytes = free;
   return info;

@@ -42,6 +42,7 @@ struct DeviceInfo {
   int major = 0; // compute capability
   int minor = 0;
   int multiprocessors = 0;
+  std::size_t shared_bytes = 0; // that a block can have
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0; // when asked
 };

@@ -4,14 +4,6 @@
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/units.h"
 
-#if defined(__CUDACC__)
-#define KERN_UNROLL _Pragma("unroll")
-#define KERN_NO_UNROLL _Pragma("unroll 1")
-#else
-#define KERN_UNROLL
-#define KERN_NO_UNROLL
-#endif
-
 namespace kern::cuda {
 
 /// Where a unit is read from.

@@ -14,6 +14,8 @@
 #define __device__
 #define __launch_bounds__(...)
 #define KERN_DEVICE inline
+#define KERN_UNROLL
+#define KERN_NO_UNROLL
 
 struct alignas(16) uint4 {
   std::uint32_t x, y, z, w;
@@ -135,9 +137,12 @@ inline void multiply_bytes(int (&d)[4], const std::uint32_t (&a)[4], const std::
   }
 }
 
-inline void multiply_bytes_16(int (&d)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t b, int c) {
+inline void multiply_bytes_from(int c, int (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
   for (int& element : d) element = c;
-  multiply_bytes(d, {a0, a1, 0, 0}, {b, 0});
+  multiply_bytes(d, a, b);
+}
+inline void multiply_bytes_16_from(int c, int (&d)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t b) {
+  multiply_bytes_from(c, d, {a0, a1, 0, 0}, {b, 0});
 }
 inline void load_matrices(std::uint32_t (&to)[4], const void* row) {
   const std::byte* all = test::trade(&row, sizeof row);

@@ -3,4 +3,5 @@
 
 #include "kernels/cuda/float_product.cu"
 #include "kernels/cuda/quantize.cu"
+#include "kernels/cuda/tile_product.cu"
 #include "kernels/cuda/vector_product.cu"

@@ -78,6 +78,9 @@ public:
   }
   void launch(const cuda::KernelCall& call) override {
     if (runs_out(options.fail_launch)) throw cuda::DeviceError(info_.name + ": a kernel failed: injected fault");
+    if (call.shared_bytes > info_.shared_bytes)
+      throw cuda::DeviceError(fmt::format("{}: a kernel wants {} bytes of shared memory, there are {}", info_.name,
+                                          call.shared_bytes, info_.shared_bytes));
     StoredCall stored{call, {}};
     stored.arguments.resize((call.argument_bytes + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
     std::memcpy(stored.arguments.data(), call.arguments, call.argument_bytes);
@@ -135,6 +138,7 @@ DeviceInfo device_info(int index) {
   info.name = "host as a device";
   info.major = 9;
   info.multiprocessors = 4;
+  info.shared_bytes = test::host_device().shared_bytes;
   info.total_bytes = test::host_device().memory_bytes;
   info.free_bytes = info.total_bytes - std::min(info.total_bytes, test::host_device_bytes());
   return info;

@@ -1,6 +1,7 @@
 // The host as a device: what the tests can set and see of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "device_on_host/grid.h"
@@ -10,6 +11,7 @@ namespace kern::test {
 struct HostDeviceOptions {
   int devices = 1;                                     // that device_count() finds
   std::uint64_t memory_bytes = std::uint64_t{2} << 30; // that allocations may take together
+  std::size_t shared_bytes = std::size_t{227} << 10;   // that a block can have
   int fail_allocation = 0;                             // the n-th from now on fails, 0: none
   int fail_launch = 0;                                 // the n-th from now on reports a fault, 0: none
   ThreadOrder order = ThreadOrder::forward;
