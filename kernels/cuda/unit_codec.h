@@ -4,12 +4,6 @@
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/units.h"
 
-#if defined(__CUDACC__)
-#define KERN_UNROLL _Pragma("unroll")
-#else
-#define KERN_UNROLL
-#endif
-
 namespace kern::cuda {
 
 /// The bytes of row `row` (0..15) of a panel's unit, in 32-bit words.
