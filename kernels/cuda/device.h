@@ -19,6 +19,11 @@
 #define KERN_UNROLL _Pragma("unroll")
 #define KERN_NO_UNROLL _Pragma("unroll 1")
 
+// Before a loop: all of it, or so many steps, as one.
+#define KERN_PRAGMA(text) _Pragma(#text)
+#define KERN_UNROLL KERN_PRAGMA(unroll)
+#define KERN_UNROLL_BY(count) KERN_PRAGMA(unroll count)
+
 namespace kern::cuda {
 
 KERN_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
@@ -60,6 +65,18 @@ KERN_DEVICE int dot_bytes(std::uint32_t a, std::uint32_t b, int c) {
 /// Byte i is byte `selector >> 4i & 7` of the eight bytes of a (0..3) and b (4..7).
 KERN_DEVICE std::uint32_t select_bytes(std::uint32_t a, std::uint32_t b, std::uint32_t selector) {
   return __byte_perm(a, b, selector);
+}
+
+/// Two binary16 numbers, the low half first.
+KERN_DEVICE float2 widen_halves(std::uint32_t pair) {
+  float2 value;
+  asm("{.reg .b16 low, high;\n"
+      " mov.b32 {low, high}, %2;\n"
+      " cvt.f32.f16 %0, low;\n"
+      " cvt.f32.f16 %1, high;}"
+      : "=f"(value.x), "=f"(value.y)
+      : "r"(pair));
+  return value;
 }
 
 /// Correctly rounded, as on the host.

@@ -16,6 +16,7 @@
 #define KERN_DEVICE inline
 #define KERN_UNROLL
 #define KERN_NO_UNROLL
+#define KERN_UNROLL_BY(count)
 
 struct alignas(16) uint4 {
   std::uint32_t x, y, z, w;
@@ -93,6 +94,10 @@ inline std::uint32_t select_bytes(std::uint32_t a, std::uint32_t b, std::uint32_
     result |= byte << (8 * i);
   }
   return result;
+}
+
+inline float2 widen_halves(std::uint32_t pair) {
+  return {to_float(Half{static_cast<std::uint16_t>(pair)}), to_float(Half{static_cast<std::uint16_t>(pair >> 16)})};
 }
 
 inline float square_root(float x) { return __builtin_sqrtf(x); }

@@ -1,0 +1,156 @@
+// Attention of kernels/cuda, executed on the host, against the CPU backend with ==.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/device_cache.h"
+
+namespace kern {
+
+namespace {
+
+using test::OnDevice;
+using test::PagedCache;
+using test::StepRows;
+
+/// A layer's shape, its cache and the rows of a step.
+struct AttentionCase {
+  AttentionShape shape; // heads, KV heads, key and value dimensions, window, scale
+  Format keys = Format::f16;
+  Format values = Format::f16;
+  StepRows rows;
+  std::vector<int> lengths; // of the sequences
+};
+
+StepRows rows_of(int sequence, std::initializer_list<int> positions) {
+  StepRows rows;
+  for (const int position : positions) rows.add(sequence, position);
+  return rows;
+}
+
+/// Equal bits, or both not a number: which one differs between devices.
+bool same_numbers(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (float_bits(a[i]) != float_bits(b[i]) && !(std::isnan(a[i]) && std::isnan(b[i]))) return false;
+  return true;
+}
+
+/// What a case has on both sides, the cache filled by the CPU backend.
+struct BothSides {
+  BothSides(const AttentionCase& from, float damage = 0.0f)
+      : c(from), cache({c.shape.kv_heads, c.shape.key_dim, c.shape.value_dim}, c.keys, c.values,
+                       static_cast<int>(c.lengths.size()),
+                       (*std::max_element(c.lengths.begin(), c.lengths.end()) + 63) / 64 + 1) {
+    StepRows all;
+    for (std::size_t s = 0; s < c.lengths.size(); ++s)
+      for (int p = 0; p < c.lengths[s]; ++p) all.add(static_cast<int>(s), p);
+    const int n = all.count();
+    const int key_columns = c.shape.kv_heads * c.shape.key_dim;
+    const int value_columns = c.shape.kv_heads * c.shape.value_dim;
+    auto k = random_floats(static_cast<std::size_t>(n * key_columns), 11);
+    auto v = random_floats(static_cast<std::size_t>(n * value_columns), 12);
+    if (damage != 0.0f) k[static_cast<std::size_t>(key_columns * 70 + 1)] = damage;
+    cpu.store_kv(cache.layer(), cache.step(all), {k.data(), n, key_columns}, {v.data(), n, value_columns});
+    q = random_floats(static_cast<std::size_t>(c.rows.count() * c.shape.heads * c.shape.key_dim), 13);
+    StepLimits limits = test::test_limits(c.rows.count(), 256);
+    limits.queries_per_key = c.shape.heads / c.shape.kv_heads;
+    cpu.reserve(limits);
+    expected.resize(static_cast<std::size_t>(c.rows.count() * c.shape.heads * c.shape.value_dim));
+    cpu.attention(c.shape, cache.layer(), cache.step(c.rows),
+                  {q.data(), c.rows.count(), c.shape.heads * c.shape.key_dim},
+                  {expected.data(), c.rows.count(), c.shape.heads * c.shape.value_dim});
+    layer = cache.layer(on.copy(cache.pool));
+    step = cache.step_on(on, c.rows);
+    q_on = on.copy(q);
+    out = on.array<float>(expected.size());
+    scratch = on.array<std::byte>(cuda::split_attention_bytes(c.shape, c.rows.count(), step.pages_per_sequence));
+  }
+
+  std::vector<float> split() {
+    cuda::launch_split_attention(on.device(), c.shape, layer, step, q_on, out, scratch);
+    return on.read(out, expected.size());
+  }
+
+  AttentionCase c;
+  PagedCache cache;
+  OnDevice on;
+  CpuBackend cpu{1};
+  std::vector<float> q, expected;
+  KvLayer layer;
+  StepInputs step;
+  const float* q_on = nullptr;
+  float* out = nullptr;
+  std::byte* scratch = nullptr;
+};
+
+AttentionCase case_of(int group, int kv_heads, int key_dim, int value_dim, int window, StepRows rows,
+                      std::vector<int> lengths, Format keys = Format::f16, Format values = Format::f16) {
+  const float scale = 1.0f / std::sqrt(static_cast<float>(key_dim));
+  return {{group * kv_heads, kv_heads, key_dim, value_dim, window, scale},
+          keys,
+          values,
+          std::move(rows),
+          std::move(lengths)};
+}
+
+} // namespace
+
+TEST_CASE("device: attention of generated tokens equals the CPU's: format x window x position, scattered pages") {
+  struct Types {
+    Format keys, values;
+  };
+  for (const Types& formats :
+       {Types{Format::f32, Format::f32}, Types{Format::f16, Format::f16}, Types{Format::q8_0, Format::q8_0},
+        Types{Format::q4_0, Format::q4_0}, Types{Format::q4_0, Format::f16}, Types{Format::f32, Format::q8_0}})
+    for (const int window : {0, 5, 64, 100}) {
+      CAPTURE(static_cast<int>(formats.keys));
+      CAPTURE(static_cast<int>(formats.values));
+      CAPTURE(window);
+      StepRows rows = rows_of(1, {0, 63, 64, 65, 199, 128});
+      rows.add(0, 69);
+      BothSides both(case_of(3, 2, 64, 96, window, rows, {70, 200}, formats.keys, formats.values));
+      test::in_every_order([&] { CHECK(same_numbers(both.split(), both.expected)); });
+    }
+}
+
+TEST_CASE("device: attention of generated tokens equals the CPU's: head sizes x queries of a KV head") {
+  struct Size {
+    int key, value;
+  };
+  for (const Size& size : {Size{16, 16}, Size{20, 6}, Size{64, 64}, Size{80, 80}, Size{96, 112}, Size{128, 128},
+                           Size{192, 128}, Size{256, 256}, Size{34, 192}})
+    for (const int group : {1, 4, 7}) {
+      CAPTURE(size.key);
+      CAPTURE(group);
+      BothSides both(case_of(group, 1, size.key, size.value, 0, rows_of(0, {149}), {150}));
+      CHECK(same_numbers(both.split(), both.expected));
+    }
+  for (const int group : {2, 8, 9, 16, 21}) {
+    CAPTURE(group);
+    BothSides both(case_of(group, 2, 64, 64, 0, rows_of(0, {100, 3}), {101}));
+    CHECK(same_numbers(both.split(), both.expected));
+  }
+}
+
+TEST_CASE("device: attention of a long text, more chunks than the device has warps, in spans when merged") {
+  for (const int group : {1, 8}) {
+    CAPTURE(group);
+    BothSides both(case_of(group, 1, 16, 16, 0, rows_of(0, {40000}), {40001}));
+    CHECK(same_numbers(both.split(), both.expected));
+  }
+}
+
+TEST_CASE("device: a key that is no number makes the results none that see it, and no others") {
+  for (const float damage : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    BothSides both(case_of(2, 1, 32, 32, 30, rows_of(0, {60, 70, 75, 99, 100, 149}), {150}), damage);
+    int none = 0;
+    for (const float value : both.expected) none += std::isnan(value) ? 1 : 0;
+    CHECK(none > 0);
+    CHECK(none <= 3 * 2 * 32);
+    test::in_every_order([&] { CHECK(same_numbers(both.split(), both.expected)); });
+  }
+}
+
+} // namespace kern
