@@ -6,7 +6,12 @@ JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 CMAKE   ?= cmake
 # CI treats warnings as errors; users don't have to.
 WERROR  ?= $(if $(CI),ON,OFF)
-CUDA_ARCHS ?= 80;90a
+# nvcc may be installed where no PATH names it.
+export PATH := $(PATH):/usr/local/cuda/bin
+# For the GPU at hand, where there is one: nothing, and the build is for the CPU alone, else.
+GPU_ARCHS ?= $(shell scripts/gpu_architectures.sh)
+GPU_FLAGS = $(if $(GPU_ARCHS),-DKERN_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$(GPU_ARCHS)")
+CUDA_ARCHS ?= 75-real;80-real;86-real;89-real;90a-real;100-real;120
 
 .PHONY: help configure build run test bench asan tsan fuzz format tidy cuda clean install-dependencies
 
@@ -18,7 +23,7 @@ help:
 	@echo "make asan     the tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make tsan     the tests under ThreadSanitizer"
 	@echo "make fuzz     the fuzz targets (FUZZ_SECONDS=60 each; needs clang)"
-	@echo "make cuda     compile the code meant for GPUs (CUDA_ARCHS=$(CUDA_ARCHS); needs nvcc)"
+	@echo "make cuda     build for GPUs, into $(BUILD)-cuda (CUDA_ARCHS='$(CUDA_ARCHS)'; needs nvcc)"
 	@echo "make format   clang-format over all sources"
 	@echo "make tidy     clang-tidy over all sources"
 	@echo "make clean    remove the build folders"
@@ -27,7 +32,7 @@ install-dependencies:
 	@scripts/install_dependencies.sh
 
 configure: install-dependencies
-	@$(CMAKE) -S . -B $(BUILD) -DKERN_WERROR=$(WERROR) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@$(CMAKE) -S . -B $(BUILD) -DKERN_WERROR=$(WERROR) $(GPU_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 
 build: configure
 	@$(CMAKE) --build $(BUILD) -j $(JOBS) --target kern
@@ -63,10 +68,11 @@ fuzz: install-dependencies
 	  fuzz_vocabulary
 	@scripts/fuzz.sh $(BUILD)-fuzz $(or $(FUZZ_SECONDS),60)
 
-cuda:
-	@$(CMAKE) -S . -B $(BUILD)-cuda -DKERN_CUDA=ON -DKERN_TESTS=OFF -DCMAKE_CUDA_ARCHITECTURES="$(CUDA_ARCHS)" > $(BUILD)-cuda.log 2>&1 \
+# CUDA_TARGET=kern_cuda: only what nvcc compiles.
+cuda: install-dependencies
+	@$(CMAKE) -S . -B $(BUILD)-cuda -DKERN_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES="$(CUDA_ARCHS)" > $(BUILD)-cuda.log 2>&1 \
 	  || { cat $(BUILD)-cuda.log; exit 1; }
-	@$(CMAKE) --build $(BUILD)-cuda -j $(JOBS) --target kern_device_check
+	@$(CMAKE) --build $(BUILD)-cuda -j $(JOBS) --target $(or $(CUDA_TARGET),kern)
 
 format:
 	@git ls-files '*.h' '*.cpp' '*.inl' '*.cu' | xargs clang-format -i

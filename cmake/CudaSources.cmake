@@ -1,5 +1,4 @@
-# The GPU backend, compiled by nvcc into the same library as the CPU's. Every architecture that CMAKE_CUDA_ARCHITECTURES
-# names costs about as much time as all of the rest.
+# The GPU backend, compiled by nvcc. Every architecture that CMAKE_CUDA_ARCHITECTURES names takes minutes of its own.
 if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90a-real 100-real 120)
 endif()
@@ -10,17 +9,31 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
 endif()
 set(CMAKE_CUDA_STANDARD 20)
-file(GLOB kern_cuda_sources CONFIGURE_DEPENDS kernels/cuda/*.cu)
-file(GLOB kern_cuda_host_sources CONFIGURE_DEPENDS kernels/cuda/*.cpp)
-# As on the host, results are the same everywhere only without contraction. The runtime is linked in: all that a machine
-# needs is its driver.
-set(kern_cuda_options -fmad=false -Werror=all-warnings --threads=0)
-set_source_files_properties(${kern_cuda_sources} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+# All that a machine needs at run time is its driver.
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
-target_sources(kern_compute PRIVATE ${kern_cuda_sources} ${kern_cuda_host_sources})
-target_compile_options(kern_compute PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${kern_cuda_options}>")
 
-# The headers that host and device share, as device code.
-add_library(kern_device_check OBJECT tests/device_headers.cu)
-target_include_directories(kern_device_check PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-target_compile_options(kern_device_check PRIVATE ${kern_cuda_options})
+add_library(kern_cuda OBJECT
+  kernels/cuda/attention_merge.cu
+  kernels/cuda/attention_split.cu
+  kernels/cuda/attention_tile.cu
+  kernels/cuda/cache.cu
+  kernels/cuda/cuda_backend.cpp
+  kernels/cuda/elementwise.cu
+  kernels/cuda/float_product.cu
+  kernels/cuda/float_tile_product.cu
+  kernels/cuda/gpu.cpp
+  kernels/cuda/limits.cu
+  kernels/cuda/quantize.cu
+  kernels/cuda/rope.cu
+  kernels/cuda/runtime.cu
+  kernels/cuda/staging.cpp
+  kernels/cuda/tile_product.cu
+  kernels/cuda/units.cpp
+  kernels/cuda/vector_product.cu
+  tests/device_headers.cu) # headers that host and device share, as device code
+target_link_libraries(kern_cuda PUBLIC kern_flags fmt::fmt)
+# As on the host, results are the same everywhere only without contraction.
+target_compile_options(kern_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-fmad=false;-Werror=all-warnings>")
+target_sources(kern_compute PRIVATE $<TARGET_OBJECTS:kern_cuda>)
+find_package(CUDAToolkit REQUIRED)
+target_link_libraries(kern_compute PUBLIC CUDA::cudart_static)

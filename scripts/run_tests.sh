@@ -12,6 +12,9 @@ failed=0
 cli=$!
 "$build/tests/kern_tests" --source-file-exclude="*cli_test_*" > "$build/tests-other.log" 2>&1
 other_status=$?
+# What is for GPUs, executed on the CPU.
+"$build/tests/kern_device_tests" > "$build/tests-device.log" 2>&1
+device_status=$?
 wait $cli
 cli_status=$?
 
@@ -30,6 +33,7 @@ count() {
 }
 count "$build/tests-cli.log" $cli_status
 count "$build/tests-other.log" $other_status
+count "$build/tests-device.log" $device_status
 
 # Every input a fuzz target ever failed on, once more.
 for target in editor folder gguf importance logits options safetensors sentencepiece session template tokenizer vocabulary; do

@@ -7,11 +7,15 @@
 #include <span>
 #include <vector>
 
-#include "device_on_host/runtime.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cuda/kernels.h"
 #include "tests/kernel_helpers.h"
 #include "tests/random_blocks.h"
+#if defined(KERN_ON_GPU)
+#include "device_on_gpu/runtime.h"
+#else
+#include "device_on_host/runtime.h"
+#endif
 
 namespace kern::test {
 

@@ -242,6 +242,7 @@ CudaBackend::Rounded CudaBackend::rounded_rows(std::span<const Product> products
   assert(x.rows <= workspace_->limits.tokens && x.columns <= workspace_->limits.columns);
   const int units = (x.columns + cuda::unit_columns - 1) / cuda::unit_columns;
   Rounded rounded;
+  if (x.rows < tile_tokens) return rounded;
   for (const Product& product : products) {
     const int rounding = rounding_of(product.weight->format);
     if (rounding == 32) rounded.by32 = cuda::RoundedRows::carve(workspace_->by32.data(), x.rows, units, 32);
@@ -250,27 +251,48 @@ CudaBackend::Rounded CudaBackend::rounded_rows(std::span<const Product> products
   return rounded;
 }
 
-void CudaBackend::run_parts(std::span<const cuda::ProductPart> parts, Rows x, const Rounded& rounded,
-                            cuda::Epilogue epilogue) {
+CudaBackend::Input CudaBackend::plain_input(std::span<const Product> products, Rows x) {
+  const Rounded rounded = rounded_rows(products, x);
+  if (rounded.any()) cuda::launch_quantize(*device_, x.data, x.rows, x.columns, rounded.by32, rounded.by256);
+  return {x, rounded, {x.data, x.columns}};
+}
+
+CudaBackend::Input CudaBackend::normed_input(std::span<const Product> products, Rows x, const Weight& norm,
+                                             float epsilon, Rows normed) {
+  const float* weight = on_device(norm).vector();
+  const Rounded rounded = rounded_rows(products, x);
+  const bool floats =
+      std::ranges::any_of(products, [](const Product& p) { return rounding_of(p.weight->format) == 0; });
+  if (rounded.any())
+    cuda::launch_norm_quantize(*device_, x.data, weight, epsilon, x.rows, x.columns, normed.data, rounded.by32,
+                               rounded.by256);
+  else if (floats) cuda::launch_norm(*device_, x.data, weight, epsilon, x.rows, x.columns, normed.data);
+  // Else the products norm for themselves, and the first leaves the normed rows for who wants to see them.
+  else return {normed, rounded, {x.data, x.columns, weight, epsilon, normed.data}};
+  return {normed, rounded, {normed.data, x.columns}};
+}
+
+void CudaBackend::run_parts(std::span<const cuda::ProductPart> parts, const Input& input, cuda::Epilogue epilogue) {
   const Format format = parts[0].weight.format;
   const int rounding = rounding_of(format);
+  const Rows& x = input.x;
   if (rounding == 0) {
     const bool exact = exact_ || !prompt_ || format == Format::f32;
     if (exact) cuda::launch_float_product(*device_, parts, x.data, x.rows, epilogue);
     else cuda::launch_float_tile_product(*device_, parts, x.data, x.rows, epilogue);
-    return;
+  } else if (x.rows < tile_tokens) {
+    cuda::launch_vector_product(*device_, parts, input.vector, x.rows, epilogue);
+  } else {
+    cuda::launch_tile_product(*device_, parts, rounding == 32 ? input.rounded.by32 : input.rounded.by256, x.rows,
+                              epilogue);
   }
-  const cuda::RoundedRows& rows = rounding == 32 ? rounded.by32 : rounded.by256;
-  if (x.rows >= tile_tokens) cuda::launch_tile_product(*device_, parts, rows, x.rows, epilogue);
-  else cuda::launch_vector_product(*device_, parts, rows, x.rows, epilogue);
 }
 
-void CudaBackend::run_products(std::span<const Product> products, Rows x, const Rounded& rounded,
-                               cuda::Epilogue epilogue) {
+void CudaBackend::run_products(std::span<const Product> products, const Input& input, cuda::Epilogue epilogue) {
   std::array<cuda::ProductPart, cuda::most_parts> parts;
   std::size_t count = 0;
   const auto flush = [&] {
-    if (count) run_parts({parts.data(), count}, x, rounded, epilogue);
+    if (count) run_parts({parts.data(), count}, input, epilogue);
     count = 0;
   };
   // Those of one format that stand together; none depends on another.
@@ -291,16 +313,9 @@ void CudaBackend::rms_norm(Rows x, const Weight& weight, float epsilon, Rows out
                     out.data);
 }
 
-void CudaBackend::round(Rows x, const Rounded& rounded) {
-  if (rounded.by32.rounding || rounded.by256.rounding)
-    cuda::launch_quantize(*device_, x.data, x.rows, x.columns, rounded.by32, rounded.by256);
-}
-
 void CudaBackend::matmul(const Weight& weight, Rows x, Rows out) {
   const Product product{&weight, nullptr, out};
-  const Rounded rounded = rounded_rows({&product, 1}, x);
-  round(x, rounded);
-  run_products({&product, 1}, x, rounded, cuda::Epilogue::store);
+  run_products({&product, 1}, plain_input({&product, 1}, x), cuda::Epilogue::store);
 }
 
 void CudaBackend::add_bias(const Weight& bias, Rows x) {
@@ -343,23 +358,14 @@ void CudaBackend::gather(const StepInputs& step, Rows x, Rows out) {
   cuda::launch_gather(*device_, x.data, step.logit_row, step.logits, x.columns, out.data);
 }
 
-void CudaBackend::norm_round(Rows x, const Weight& norm, float epsilon, Rows normed, const Rounded& rounded) {
-  cuda::launch_norm_quantize(*device_, x.data, on_device(norm).vector(), epsilon, x.rows, x.columns, normed.data,
-                             rounded.by32, rounded.by256);
-}
-
 void CudaBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows normed,
                                 std::span<const Product> products) {
-  const Rounded rounded = rounded_rows(products, x);
-  norm_round(x, norm, epsilon, normed, rounded);
-  run_products(products, normed, rounded, cuda::Epilogue::store);
+  run_products(products, normed_input(products, x, norm, epsilon, normed), cuda::Epilogue::store);
 }
 
 void CudaBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows, Rows residual) {
   const Product product{&weight, bias, residual};
-  const Rounded rounded = rounded_rows({&product, 1}, x);
-  round(x, rounded);
-  run_products({&product, 1}, x, rounded, cuda::Epilogue::add);
+  run_products({&product, 1}, plain_input({&product, 1}, x), cuda::Epilogue::add);
 }
 
 void CudaBackend::norm_rotate_store(const HeadNorm& norm, const Rope* rope, Rows table, const KvLayer& cache,
@@ -376,9 +382,7 @@ void CudaBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activa
     return;
   }
   const Product products[] = {gate, up};
-  const Rounded rounded = rounded_rows(products, x);
-  norm_round(x, norm, epsilon, normed, rounded);
-  run_products(products, normed, rounded, cuda::Epilogue::activate);
+  run_products(products, normed_input(products, x, norm, epsilon, normed), cuda::Epilogue::activate);
 }
 
 } // namespace kern

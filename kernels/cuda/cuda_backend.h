@@ -64,9 +64,16 @@ public:
 private:
   struct Workspace;
   struct Placed;
-  /// Rounded activations where a product needs them.
+  /// Rounded activations of many tokens, where a product needs them.
   struct Rounded {
     cuda::RoundedRows by32, by256;
+    bool any() const { return by32.rounding || by256.rounding; }
+  };
+  /// What products share, in the forms that their kernels take.
+  struct Input {
+    Rows x;
+    Rounded rounded;
+    cuda::VectorInput vector;
   };
 
   /// Memory that lives as long as `owner`. Throws cuda::DeviceMemoryError.
@@ -75,11 +82,11 @@ private:
 
   /// Rows of the workspace for what these products need of x.
   Rounded rounded_rows(std::span<const Product> products, Rows x) const;
-  void round(Rows x, const Rounded& rounded);
-  void norm_round(Rows x, const Weight& norm, float epsilon, Rows normed, const Rounded& rounded);
-  /// Products that share x, rounded already; neighbours of one format in one launch.
-  void run_products(std::span<const Product> products, Rows x, const Rounded& rounded, cuda::Epilogue epilogue);
-  void run_parts(std::span<const cuda::ProductPart> parts, Rows x, const Rounded& rounded, cuda::Epilogue epilogue);
+  Input plain_input(std::span<const Product> products, Rows x);
+  Input normed_input(std::span<const Product> products, Rows x, const Weight& norm, float epsilon, Rows normed);
+  /// Neighbours of one format in one launch.
+  void run_products(std::span<const Product> products, const Input& input, cuda::Epilogue epilogue);
+  void run_parts(std::span<const cuda::ProductPart> parts, const Input& input, cuda::Epilogue epilogue);
 
   std::unique_ptr<cuda::Device> device_;
   cuda::Staging staging_;

@@ -1,62 +1,59 @@
 #include "kernels/cuda/units.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <vector>
+#include <type_traits>
 
 namespace kern::cuda {
 
 namespace {
 
-/// Where every byte of a unit's blocks goes in the unit of row 0, and how far apart rows are there.
-struct Move {
-  std::uint16_t to;
-  std::uint8_t row_stride;
-};
-
-template <class Traits> constexpr auto make_moves() {
-  std::array<Move, static_cast<std::size_t>(Unit<Traits>::bytes)> moves{};
-  constexpr int block_bytes = static_cast<int>(sizeof(typename Traits::Block));
-  for (int i = 0; i < Unit<Traits>::bytes; ++i) {
-    const int in_unit = byte_in_unit<Traits>(i / block_bytes, i % block_bytes);
-    const int first = byte_in_panel(Unit<Traits>::bytes, 0, in_unit);
-    const int second = byte_in_panel(Unit<Traits>::bytes, 1, in_unit);
-    moves[static_cast<std::size_t>(i)] = {static_cast<std::uint16_t>(first), static_cast<std::uint8_t>(second - first)};
-  }
-  return moves;
+/// The blocks of a unit, field by field. All sizes are constants: this is what loading a model waits for.
+template <class Traits, class... Fields>
+void order_fields(const std::byte* blocks, std::byte* ordered, FieldList<Fields...>) {
+  constexpr int count = Unit<Traits>::blocks;
+  constexpr std::size_t block_bytes = sizeof(typename Traits::Block);
+  std::byte* to = ordered;
+  const auto copy_field = [&]<class Field>(Field) {
+    for (std::size_t b = 0; b < count; ++b, to += Field::bytes)
+      std::memcpy(to, blocks + b * block_bytes + Field::offset, Field::bytes);
+  };
+  (copy_field(Fields{}), ...);
 }
 
-/// Bytes that move as one: those whose targets follow each other.
-struct Run {
-  std::uint16_t from, to;
-  std::uint8_t bytes, row_stride;
-};
-
-template <class Traits> std::vector<Run> make_runs() {
-  constexpr auto moves = make_moves<Traits>();
-  std::vector<Run> runs;
-  for (std::size_t i = 0; i < moves.size(); ++i) {
-    if (!runs.empty() && moves[i].to == runs.back().to + runs.back().bytes &&
-        moves[i].row_stride == runs.back().row_stride && runs.back().bytes < moves[i].row_stride)
-      ++runs.back().bytes;
-    else runs.push_back({static_cast<std::uint16_t>(i), moves[i].to, 1, moves[i].row_stride});
-  }
-  return runs;
+/// A row's unit in order -> its pieces' places in the panel's unit.
+template <class Traits> void spread_unit(const std::byte* ordered, int row, std::byte* unit) {
+  constexpr std::size_t bytes = Unit<Traits>::bytes;
+  const auto place = static_cast<std::size_t>(row);
+  std::size_t done = 0;
+  for (; done + 16 <= bytes; done += 16) std::memcpy(unit + done * panel_rows + place * 16, ordered + done, 16);
+  const auto rest = [&]<std::size_t size>(std::integral_constant<std::size_t, size>) {
+    if constexpr ((bytes & size) != 0) {
+      std::memcpy(unit + done * panel_rows + place * size, ordered + done, size);
+      done += size;
+    }
+  };
+  rest(std::integral_constant<std::size_t, 8>{});
+  rest(std::integral_constant<std::size_t, 4>{});
+  rest(std::integral_constant<std::size_t, 2>{});
 }
 
 template <class Traits> void arrange_units(const std::byte* rows, std::size_t row_bytes, int count, std::byte* panel) {
-  static const std::vector<Run> runs = make_runs<Traits>();
   constexpr std::size_t bytes = Unit<Traits>::bytes;
+  alignas(16) std::byte blocks[bytes];
+  alignas(16) std::byte ordered[bytes];
   for (int row = 0; row < count; ++row) {
     const std::byte* from = rows + static_cast<std::size_t>(row) * row_bytes;
     std::byte* unit = panel;
     for (std::size_t done = 0; done < row_bytes; done += bytes, unit += Unit<Traits>::panel_bytes) {
-      const std::size_t left = row_bytes - done; // the last unit may have fewer blocks
-      for (const Run& run : runs)
-        if (run.from < left)
-          std::memcpy(unit + run.to + row * run.row_stride, from + done + run.from,
-                      std::min<std::size_t>(run.bytes, left - run.from));
+      const std::byte* source = from + done;
+      if (row_bytes - done < bytes) { // the last unit may have fewer blocks
+        std::memset(blocks, 0, bytes);
+        std::memcpy(blocks, source, row_bytes - done);
+        source = blocks;
+      }
+      order_fields<Traits>(source, ordered, UnitFields<Traits>{});
+      spread_unit<Traits>(ordered, row, unit);
     }
   }
 }

@@ -1,0 +1,102 @@
+// Whole models on the CUDA backend, its kernels executed on the host: the CPU's bits, however the layers are shared.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/placement.h"
+#include "engine/session.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "tests/device_models.h"
+#include "tests/fixtures.h"
+#include "tests/kernel_helpers.h"
+#include "tests/random_model.h"
+
+namespace kern {
+
+namespace {
+
+std::vector<float> trace_on_cpu(const Gguf& gguf, const SessionOptions& options, std::span<const std::int32_t> prompt) {
+  CpuBackend cpu(1);
+  const Model model(gguf, cpu);
+  return test::trace(model, options, prompt);
+}
+
+} // namespace
+
+TEST_CASE("device: models give the CPU's bits: architecture x format x cache x step size") {
+  for (const char* name : {"llama-rope3", "llama-tied", "qwen2", "qwen3", "wide-Q4_K_M", "wide-Q8_0", "wide-Q6_K"}) {
+    CAPTURE(name);
+    const Gguf gguf = test::open_fixture(name);
+    const auto prompt = test::some_tokens(70); // more than a page
+    const auto expected = trace_on_cpu(gguf, test::device_session(), prompt);
+    for (const int step_tokens : {5, 64, 512}) {
+      CAPTURE(step_tokens);
+      const auto gpu = test::open_gpu_backend();
+      const Model model(gguf, *gpu);
+      CHECK(same_bits(test::trace(model, test::device_session(Format::f16, step_tokens), prompt), expected));
+    }
+  }
+  const Gguf gguf = test::open_fixture("wide-Q4_K_M");
+  const auto prompt = test::some_tokens(20);
+  for (const Format cache : {Format::f32, Format::q8_0, Format::q4_0}) {
+    const auto gpu = test::open_gpu_backend();
+    const Model model(gguf, *gpu);
+    CHECK(same_bits(test::trace(model, test::device_session(cache), prompt),
+                    trace_on_cpu(gguf, test::device_session(cache), prompt)));
+  }
+}
+
+TEST_CASE("device: every format runs, its embedding and output included") {
+  for_each_format([&]<class Traits>(Traits) {
+    CAPTURE(Traits::name);
+    test::RandomModel random{test::find_shape("tiny"), Traits::id, Traits::id};
+    const auto bytes = test::random_model_bytes(random);
+    const Gguf gguf = Gguf::parse(bytes, "random");
+    const auto prompt = test::some_tokens(9);
+    const auto gpu = test::open_gpu_backend(true);
+    const Model model(gguf, *gpu);
+    CHECK(same_bits(test::trace(model, test::device_session(), prompt),
+                    trace_on_cpu(gguf, test::device_session(), prompt)));
+  });
+}
+
+TEST_CASE("device: prompts with 16-bit weights come near the CPU's logits, and a token's don't depend on the step") {
+  for (const Format format : {Format::f16, Format::bf16}) {
+    test::RandomModel random{test::find_shape("tiny"), format, format};
+    const auto bytes = test::random_model_bytes(random);
+    const Gguf gguf = Gguf::parse(bytes, "random");
+    const auto prompt = test::some_tokens(40);
+    const auto expected = trace_on_cpu(gguf, test::device_session(), prompt);
+    const auto gpu = test::open_gpu_backend();
+    const Model model(gguf, *gpu);
+    const auto whole = test::trace(model, test::device_session(), prompt);
+    CHECK(same_bits(test::trace(model, test::device_session(Format::f16, 3), prompt), whole));
+    // Activations in two parts of 8 bits and more lose at most 2^-16 of each; a layer's worth of products adds up.
+    double largest = 0.0, apart = 0.0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(model.spec().vocab_size); ++i) {
+      largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+      apart = std::max(apart, std::abs(static_cast<double>(expected[i]) - static_cast<double>(whole[i])));
+    }
+    CHECK(apart <= 1e-3 * largest);
+  }
+}
+
+TEST_CASE("device: layers shared with the CPU in every way give the same bits") {
+  const Gguf gguf = test::open_fixture("wide-Q4_K_M");
+  const auto prompt = test::some_tokens(20);
+  const auto expected = trace_on_cpu(gguf, test::device_session(), prompt);
+  CpuBackend cpu(1);
+  const auto gpu = test::open_gpu_backend();
+  const ModelSpec spec = Model(gguf, cpu).spec();
+  for (int layers = 0; layers <= static_cast<int>(spec.layers.size()) + 1; ++layers)
+    for (const bool cache_on_host : {false, true}) {
+      CAPTURE(layers);
+      CAPTURE(cache_on_host);
+      const PlacedModel placed = place_layers(spec, cpu, *gpu, layers, cache_on_host);
+      const Model model(gguf, placed.backends, placed.placement);
+      CHECK(same_bits(test::trace(model, test::device_session(), prompt), expected));
+    }
+}
+
+} // namespace kern
