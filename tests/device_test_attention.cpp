@@ -1,8 +1,10 @@
 // Attention of kernels/cuda, executed on the host, against the CPU backend with ==.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "tests/device_cache.h"
 
@@ -68,8 +70,20 @@ struct BothSides {
     scratch = on.array<std::byte>(cuda::split_attention_bytes(c.shape, c.rows.count(), step.pages_per_sequence));
   }
 
+  /// What the last kernel wrote mustn't look like the next one's.
+  void forget() {
+    const std::vector<float> nothing(expected.size(), -1.0f);
+    on.device().copy_in(nothing.data(), reinterpret_cast<std::byte*>(out), nothing.size() * sizeof(float));
+  }
   std::vector<float> split() {
+    forget();
     cuda::launch_split_attention(on.device(), c.shape, layer, step, q_on, out, scratch);
+    return on.read(out, expected.size());
+  }
+
+  std::vector<float> tile() {
+    forget();
+    cuda::launch_tile_attention(on.device(), c.shape, layer, step, q_on, out);
     return on.read(out, expected.size());
   }
 
@@ -95,15 +109,34 @@ AttentionCase case_of(int group, int kv_heads, int key_dim, int value_dim, int w
           std::move(lengths)};
 }
 
+struct CacheTypes {
+  Format keys, values;
+};
+constexpr CacheTypes cache_types[] = {{Format::f32, Format::f32},   {Format::f16, Format::f16},
+                                      {Format::q8_0, Format::q8_0}, {Format::q4_0, Format::q4_0},
+                                      {Format::q4_0, Format::f16},  {Format::f32, Format::q8_0}};
+
+struct HeadSize {
+  int key, value;
+};
+constexpr HeadSize head_sizes[] = {{16, 16},   {20, 6},    {64, 64},   {80, 80}, {96, 112},
+                                   {128, 128}, {192, 128}, {256, 256}, {34, 192}};
+
+/// Rows of prompts: sequences one after the other, by position.
+StepRows prompt_rows(std::initializer_list<std::pair<int, int>> runs) {
+  StepRows rows;
+  int sequence = 0;
+  for (const auto& [begin, end] : runs) {
+    for (int p = begin; p < end; ++p) rows.add(sequence, p);
+    ++sequence;
+  }
+  return rows;
+}
+
 } // namespace
 
 TEST_CASE("device: attention of generated tokens equals the CPU's: format x window x position, scattered pages") {
-  struct Types {
-    Format keys, values;
-  };
-  for (const Types& formats :
-       {Types{Format::f32, Format::f32}, Types{Format::f16, Format::f16}, Types{Format::q8_0, Format::q8_0},
-        Types{Format::q4_0, Format::q4_0}, Types{Format::q4_0, Format::f16}, Types{Format::f32, Format::q8_0}})
+  for (const CacheTypes& formats : cache_types)
     for (const int window : {0, 5, 64, 100}) {
       CAPTURE(static_cast<int>(formats.keys));
       CAPTURE(static_cast<int>(formats.values));
@@ -116,11 +149,7 @@ TEST_CASE("device: attention of generated tokens equals the CPU's: format x wind
 }
 
 TEST_CASE("device: attention of generated tokens equals the CPU's: head sizes x queries of a KV head") {
-  struct Size {
-    int key, value;
-  };
-  for (const Size& size : {Size{16, 16}, Size{20, 6}, Size{64, 64}, Size{80, 80}, Size{96, 112}, Size{128, 128},
-                           Size{192, 128}, Size{256, 256}, Size{34, 192}})
+  for (const HeadSize& size : head_sizes)
     for (const int group : {1, 4, 7}) {
       CAPTURE(size.key);
       CAPTURE(group);
@@ -150,6 +179,48 @@ TEST_CASE("device: a key that is no number makes the results none that see it, a
     CHECK(none > 0);
     CHECK(none <= 3 * 2 * 32);
     test::in_every_order([&] { CHECK(same_numbers(both.split(), both.expected)); });
+  }
+}
+
+TEST_CASE("device: attention of prompts equals the CPU's: format x window, several sequences in one tile") {
+  for (const CacheTypes& formats : cache_types)
+    for (const int window : {0, 5, 64, 100}) {
+      CAPTURE(static_cast<int>(formats.keys));
+      CAPTURE(static_cast<int>(formats.values));
+      CAPTURE(window);
+      const StepRows rows = prompt_rows({{0, 70}, {120, 150}, {3, 4}, {60, 66}});
+      BothSides both(case_of(2, 2, 64, 96, window, rows, {70, 150, 4, 66}, formats.keys, formats.values));
+      CHECK(same_numbers(both.tile(), both.expected));
+    }
+  const StepRows rows = prompt_rows({{100, 130}, {60, 66}});
+  BothSides both(case_of(3, 1, 32, 32, 70, rows, {130, 66}));
+  test::in_every_order([&] { CHECK(same_numbers(both.tile(), both.expected)); });
+}
+
+TEST_CASE("device: attention of prompts equals the CPU's: head sizes x queries of a KV head") {
+  for (const HeadSize& size : head_sizes) {
+    CAPTURE(size.key);
+    BothSides both(case_of(3, 2, size.key, size.value, 0, prompt_rows({{125, 150}}), {150}));
+    CHECK(same_numbers(both.tile(), both.expected));
+  }
+  for (const int group : {1, 7, 16, 71}) {
+    CAPTURE(group);
+    BothSides both(case_of(group, 1, 16, 16, 0, prompt_rows({{60, 75}}), {75}));
+    CHECK(same_numbers(both.tile(), both.expected));
+  }
+}
+
+TEST_CASE("device: a key that is no number and attention of prompts") {
+  for (const float damage : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    BothSides both(case_of(2, 1, 32, 32, 30, prompt_rows({{60, 110}}), {110}), damage);
+    CHECK(same_numbers(both.tile(), both.expected));
+  }
+}
+
+TEST_CASE("device: attention of a token doesn't depend on whether it is prompt or generated") {
+  for (const CacheTypes& formats : cache_types) {
+    BothSides both(case_of(4, 1, 64, 64, 90, prompt_rows({{190, 210}}), {210}, formats.keys, formats.values));
+    CHECK(same_bits(both.tile(), both.split()));
   }
 }
 

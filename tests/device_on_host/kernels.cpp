@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/attention_merge.cu"
 #include "kernels/cuda/attention_split.cu"
+#include "kernels/cuda/attention_tile.cu"
 #include "kernels/cuda/cache.cu"
 #include "kernels/cuda/elementwise.cu"
 #include "kernels/cuda/float_product.cu"
