@@ -139,7 +139,7 @@ template <class Traits> KERN_DEVICE void unpack_weights(const TilePlace& at, uns
 }
 
 /// A thread's part of the warp's results: [16 rows][8 tokens][elements of a matrix instruction].
-using TileSums = float[2][4][4];
+using ProductSums = float[2][4][4];
 
 /// Four floats, or eight, that a thread finds together.
 struct FourFloats {
@@ -211,7 +211,7 @@ template <class Traits> struct UnitProduct {
   }
 
   /// Roundings of 32: result = fma(s, token's scale, result) after each.
-  KERN_DEVICE void narrow_step(int step, TileSums& results) const {
+  KERN_DEVICE void narrow_step(int step, ProductSums& results) const {
     std::uint32_t a[2][4], b[2][4];
     load(step, a, b);
     constexpr bool halves = Traits::group == 16;
@@ -251,7 +251,7 @@ template <class Traits> struct UnitProduct {
   }
 
   /// A rounding of 256 columns in groups of 16 or 32: s = fma(sum, scale, s) after each group.
-  KERN_DEVICE void wide_step(int step, TileSums& s) const {
+  KERN_DEVICE void wide_step(int step, ProductSums& s) const {
     std::uint32_t a[2][4], b[2][4];
     load(step, a, b);
     constexpr bool halves = Traits::group == 16;
@@ -280,7 +280,7 @@ template <class Traits> struct UnitProduct {
 
   /// s -= scale of minimums * exact sum of minimums and sums of 16 activations. Those have 13 bits: the matrix
   /// instruction takes their low 7 and the rest apart.
-  KERN_DEVICE void subtract_minimums(TileSums& s) const {
+  KERN_DEVICE void subtract_minimums(ProductSums& s) const {
     const FourFloats scale = min_scales(0);
     const auto* minimums = reinterpret_cast<const std::uint32_t*>(buffer + layout.minimums()) + row * 4 + lane;
     KERN_UNROLL
@@ -302,7 +302,7 @@ template <class Traits> struct UnitProduct {
     }
   }
 
-  KERN_DEVICE void scale_by_tokens(const TileSums& s, TileSums& results) const {
+  KERN_DEVICE void scale_by_tokens(const ProductSums& s, ProductSums& results) const {
     const EightWords token_scale = token_scales(0);
     KERN_UNROLL
     for (int i = 0; i < 32; ++i) {
@@ -313,7 +313,7 @@ template <class Traits> struct UnitProduct {
   }
 
   /// A scale for all 256 columns: one exact sum.
-  KERN_DEVICE void single_group(TileSums& results) const {
+  KERN_DEVICE void single_group(ProductSums& results) const {
     int sums[2][4][4];
     KERN_UNROLL
     for (int i = 0; i < 32; ++i) sums[i / 16][i / 4 % 4][i % 4] = sum_bits;
@@ -328,20 +328,20 @@ template <class Traits> struct UnitProduct {
       }
     }
     const FourFloats scale = scales(0);
-    TileSums s;
+    ProductSums s;
     KERN_UNROLL
     for (int i = 0; i < 32; ++i)
       s[i / 16][i / 4 % 4][i % 4] = sum_of_bits(sums[i / 16][i / 4 % 4][i % 4]) * scale.at[i / 16 * 2 + i % 4 / 2];
     scale_by_tokens(s, results);
   }
 
-  KERN_DEVICE void add_to(TileSums& results) const {
+  KERN_DEVICE void add_to(ProductSums& results) const {
     if constexpr (Unit<Traits>::rounding == 32) {
       for (int step = 0; step < 8; ++step) narrow_step(step, results);
     } else if constexpr (Unit<Traits>::groups == 1) {
       single_group(results);
     } else {
-      TileSums s;
+      ProductSums s;
       KERN_UNROLL
       for (int i = 0; i < 32; ++i)
         s[i / 16][i / 4 % 4][i % 4] = -0.0f; // fma with it is a product, sign of zero and all
@@ -352,7 +352,7 @@ template <class Traits> struct UnitProduct {
   }
 };
 
-KERN_DEVICE void store_tile(const TileProduct& call, const TilePlace& at, const TileSums& results) {
+KERN_DEVICE void store_tile(const TileProduct& call, const TilePlace& at, const ProductSums& results) {
   const int slot = at.first_slot + at.row / panel_rows;
   KERN_UNROLL
   for (int i = 0; i < 16; ++i) {
@@ -394,7 +394,7 @@ template <class Traits> __global__ void __launch_bounds__(most_tile_threads, 1) 
   unpack_weights<Traits>(at, buffer(0));
   block_barrier();
 
-  TileSums results = {};
+  ProductSums results = {};
   const bool unpacks_first = thread_index() / 128 % 2 == 0; // two warps of each scheduler's four
   for (int unit = 0; unit < units; ++unit) {
     const bool more = unit + 1 < units;
