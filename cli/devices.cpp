@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/output.h"
+#include "cli/terminal.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/gpu.h"
 #include "model/architectures/registry.h"
@@ -53,14 +54,21 @@ std::unique_ptr<CpuBackend> open_cpu(const ModelFlags& flags) {
 std::unique_ptr<Backend> find_gpu(const ModelFlags& flags) {
   std::string reason;
   const int count = gpu_count(reason);
+  const bool asked = flags.gpu_layers != "auto" || flags.device != "auto";
   if (count == 0) {
     // A build for the CPU is no news to anybody who didn't ask for a GPU.
-    const bool asked = flags.gpu_layers != "auto" || flags.device != "auto";
     if ((asked || built_for_gpu()) && !flags.quiet)
       write_notice(fmt::format("kern: no GPU: {}; running on the CPU\n", reason));
     return nullptr;
   }
-  return open_gpu(device_index(flags.device, count), flags.exact);
+  const int index = device_index(flags.device, count);
+  try {
+    return open_gpu(index, flags.exact);
+  } catch (const cuda::DeviceError& error) {
+    if (asked) throw;
+    if (!flags.quiet) write_notice(fmt::format("kern: {}; running on the CPU\n", escape_controls(error.what())));
+    return nullptr;
+  }
 }
 
 } // namespace

@@ -21,7 +21,6 @@
 
 // Before a loop: all of it, or so many steps, as one.
 #define KERN_PRAGMA(text) _Pragma(#text)
-#define KERN_UNROLL KERN_PRAGMA(unroll)
 #define KERN_UNROLL_BY(count) KERN_PRAGMA(unroll count)
 
 namespace kern::cuda {

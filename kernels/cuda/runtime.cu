@@ -30,10 +30,20 @@ private:
   int launches_;
 };
 
+/// Launched by nobody: what the driver says of it, it would say of every kernel here.
+__global__ void any_kernel() {}
+
 class CudaDevice final : public Device {
 public:
   explicit CudaDevice(int index) : index_(index), info_(device_info(index)) {
     check(cudaSetDevice(index), "choosing the device");
+    cudaFuncAttributes attributes{};
+    const cudaError_t error = cudaFuncGetAttributes(&attributes, any_kernel);
+    if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction)
+      throw DeviceError(info_.name + ": this kern was built for other GPUs than compute " + std::to_string(info_.major) +
+                        "." + std::to_string(info_.minor) + "; build it for this one with make cuda CUDA_ARCHS=" +
+                        std::to_string(info_.major * 10 + info_.minor));
+    check(error, "loading kernels");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
   }
   ~CudaDevice() override {

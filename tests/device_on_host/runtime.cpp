@@ -12,7 +12,20 @@ namespace kern::test {
 
 namespace {
 
-HostDeviceOptions options;
+/// A number from the environment, for tests of whole programs.
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+HostDeviceOptions options = [] {
+  HostDeviceOptions first;
+  first.devices = static_cast<int>(from_environment("KERN_TEST_DEVICES", 1));
+  first.memory_bytes = from_environment("KERN_TEST_DEVICE_MEMORY", first.memory_bytes);
+  first.fail_launch = static_cast<int>(from_environment("KERN_TEST_FAIL_LAUNCH", 0));
+  first.fail_allocation = static_cast<int>(from_environment("KERN_TEST_FAIL_ALLOCATION", 0));
+  return first;
+}();
 std::uint64_t launches = 0;
 std::uint64_t bytes_taken = 0;
 
