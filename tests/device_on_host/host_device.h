@@ -97,6 +97,13 @@ inline std::uint32_t select_bytes(std::uint32_t a, std::uint32_t b, std::uint32_
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline float divide(float a, float b) { return a / b; }
 
+inline std::uint32_t pack_halves(float lower, float upper) {
+  return to_half(lower).bits | static_cast<std::uint32_t>(to_half(upper).bits) << 16;
+}
+inline std::uint32_t pack_bfloats(float lower, float upper) {
+  return to_bfloat16(lower).bits | static_cast<std::uint32_t>(to_bfloat16(upper).bits) << 16;
+}
+
 inline int atomic_add(int* at, int value) { return std::atomic_ref<int>(*at).fetch_add(value); }
 inline void device_fence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
