@@ -45,6 +45,10 @@ void wait_for_block();
 void wait_for_warp();
 /// Every lane gives `bytes` (at most 64) and sees what all 32 gave, [32][64], until it trades again.
 const std::byte* trade(const void* mine, std::size_t bytes);
+/// What copy_async and its kin do.
+void copy_in_background(void* to, const void* from, std::size_t bytes);
+void commit_copies();
+void wait_for_copies(int newest);
 
 } // namespace kern::test
 
@@ -109,10 +113,10 @@ inline void device_fence() { std::atomic_thread_fence(std::memory_order_seq_cst)
 
 inline uint4 load_once(const uint4* from) { return *from; }
 inline uint2 load_once(const uint2* from) { return *from; }
-inline void copy_async(void* shared, const void* from) { std::memcpy(shared, from, 16); }
-inline void copy_word_async(void* shared, const void* from) { std::memcpy(shared, from, 4); }
-inline void commit_copies() {}
-template <int newest> void wait_copies() {}
+inline void copy_async(void* shared, const void* from) { test::copy_in_background(shared, from, 16); }
+inline void copy_word_async(void* shared, const void* from) { test::copy_in_background(shared, from, 4); }
+inline void commit_copies() { test::commit_copies(); }
+template <int newest> void wait_copies() { test::wait_for_copies(newest); }
 
 /// What a lane gives to a matrix product: a [4], then b [2].
 inline const std::byte* trade_fragments(const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
