@@ -22,6 +22,7 @@ add_library(kern_cuda OBJECT
   kernels/cuda/float_product.cu
   kernels/cuda/float_tile_product.cu
   kernels/cuda/gpu.cpp
+  kernels/cuda/lane_tile_product.cu
   kernels/cuda/limits.cu
   kernels/cuda/quantize.cu
   kernels/cuda/rope.cu

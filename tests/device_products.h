@@ -39,9 +39,19 @@ public:
     }
   }
 
-  const ProductCase& shape() const { return shape_; }
-  const std::vector<float>& x() const { return x_; }
-  const std::vector<std::byte>& bytes(std::size_t part) const { return bytes_[part]; }
+  /// Makes activations and F16 or BF16 weights whole numbers from -3 to 3, whose products and sums are exact.
+  void make_exact() {
+    RandomBits random(17);
+    const auto number = [&] { return static_cast<float>(static_cast<int>(random() % 7) - 3); };
+    for (float& value : x_) value = number();
+    for (auto& bytes : bytes_)
+      for (std::size_t i = 0; i < bytes.size(); i += sizeof(typename Traits::Block)) {
+        auto& block = reinterpret_cast<typename Traits::Block&>(bytes[i]);
+        if constexpr (Traits::id == Format::f16) block = to_half(number());
+        else block = to_bfloat16(number());
+      }
+  }
+
   /// Parts whose result is of interest.
   std::size_t results() const { return shape_.epilogue == cuda::Epilogue::activate ? 1 : shape_.rows.size(); }
 

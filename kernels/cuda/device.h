@@ -82,6 +82,26 @@ KERN_DEVICE float2 widen_halves(std::uint32_t pair) {
 KERN_DEVICE float square_root(float x) { return __fsqrt_rn(x); }
 KERN_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }
 
+/// Two floats rounded to nearest, ties to even, as the lower and the upper half of a word.
+KERN_DEVICE std::uint32_t pack_halves(float lower, float upper) {
+#if __CUDA_ARCH__ >= 800
+  std::uint32_t word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(upper), "f"(lower));
+  return word;
+#else
+  return to_half(lower).bits | static_cast<std::uint32_t>(to_half(upper).bits) << 16;
+#endif
+}
+KERN_DEVICE std::uint32_t pack_bfloats(float lower, float upper) {
+#if __CUDA_ARCH__ >= 800
+  std::uint32_t word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(upper), "f"(lower));
+  return word;
+#else
+  return to_bfloat16(lower).bits | static_cast<std::uint32_t>(to_bfloat16(upper).bits) << 16;
+#endif
+}
+
 /// Adds to device or shared memory; returns what was there.
 KERN_DEVICE int atomic_add(int* at, int value) { return atomicAdd(at, value); }
 /// What this thread wrote before is seen by others on the device before what it writes after.

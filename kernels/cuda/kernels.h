@@ -83,11 +83,17 @@ std::size_t split_attention_bytes(const AttentionShape& shape, int tokens, int p
 void launch_tile_attention(Device& device, const AttentionShape& shape, const KvLayer& cache, const StepInputs& step,
                            const float* q, float* out);
 
-/// Quantized weights with rounded activations of many tokens: integer matrix instructions.
+/// Quantized weights with rounded activations of many tokens: integer matrix instructions. A scale that is infinite, or
+/// above 2^104, may give not a number where the canonical arithmetic gives infinity.
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue);
-/// Float weights with many tokens: tensor cores, which take activations as the weights are (F16, BF16; F32 weights stay
-/// exact). Not the canonical arithmetic; the result of a token depends on nothing but its own row.
+/// Float weights with many tokens, in the canonical arithmetic: F32, and BF16.
+void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
+                              Epilogue epilogue);
+/// Float weights with many tokens. F32: the canonical arithmetic. F16 and BF16: tensor cores, which want activations
+/// rounded to the weights' type; F16's range is made to fit by a power of two for each 64 columns of a token. A result
+/// is off by at most 2^-11 (F16) or 2^-8 (BF16) of the sum of its terms' magnitudes, and depends on nothing but its row
+/// and its token. Where tensor cores have no BF16 (before sm_80) its arithmetic is the canonical one.
 void launch_float_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                                Epilogue epilogue);
 

@@ -26,7 +26,7 @@ namespace kern::cuda {
 
 namespace {
 
-constexpr int most_tile_threads = 512;
+constexpr unsigned most_tile_threads = 512;
 constexpr int sum_bits = 0x4B400000; // of sum_shift
 constexpr float sum_shift = 0x1.8p23f;
 
@@ -41,49 +41,51 @@ struct TileProduct {
 struct TilePlace {
   TileShape shape;
   int first_slot, first_token; // of the block
-  int row, token;              // where the warp's begin in the tile
-  int lane;
+  unsigned warp, lane;
+  unsigned row, token; // where the warp's begin in the tile
 
   KERN_DEVICE explicit TilePlace(const TileProduct& call) : shape(call.shape) {
-    const int warp = thread_index() / 32;
-    first_slot = block_y() * shape.panels();
-    first_token = block_x() * shape.tokens();
-    row = warp % shape.row_warps * warp_tile;
-    token = warp / shape.row_warps * warp_tile;
-    lane = thread_index() % 32;
+    warp = static_cast<unsigned>(thread_index()) / 32;
+    lane = static_cast<unsigned>(thread_index()) % 32;
+    first_slot = block_y() * static_cast<int>(shape.panels());
+    first_token = block_x() * static_cast<int>(shape.tokens());
+    row = (warp & (shape.row_warps() - 1)) * warp_tile;
+    token = (warp >> shape.row_bits) * warp_tile;
   }
+  KERN_DEVICE unsigned thread() const { return warp * 32 + lane; }
 };
 
 /// Brings a unit of the block's panels, as they lie.
 template <class Traits>
 KERN_DEVICE void fetch_weights(const TilePlace& at, const TilePanels& panels, int unit, unsigned char* raw) {
-  constexpr int pieces = Unit<Traits>::panel_bytes / 16;
-  for (int i = thread_index(); i < at.shape.panels() * pieces; i += at.shape.threads())
-    copy_async(raw + i * 16,
-               panels.begin[i / pieces] + static_cast<std::size_t>(unit) * Unit<Traits>::panel_bytes + i % pieces * 16);
+  constexpr unsigned pieces = Unit<Traits>::panel_bytes / 16;
+  const std::size_t first = static_cast<std::size_t>(unit) * Unit<Traits>::panel_bytes;
+  for (unsigned i = at.thread(); i < at.shape.panels() * pieces; i += at.shape.threads())
+    copy_async(raw + i * 16, panels.begin[i / pieces] + first + i % pieces * 16);
 }
 
 /// Brings a unit of the block's tokens; those behind the last are the last one again.
 template <class Traits>
 KERN_DEVICE void fetch_tokens(const TileProduct& call, const TilePlace& at, int unit, unsigned char* buffer) {
   const TileLayout<Traits> layout{at.shape};
-  constexpr int roundings = Unit<Traits>::roundings;
-  const auto unit_of = [&](int token) {
-    const int wanted = at.first_token + token;
-    return static_cast<std::int64_t>(wanted < call.tokens ? wanted : call.tokens - 1) * call.x.units + unit;
+  constexpr unsigned roundings = Unit<Traits>::roundings;
+  const auto unit_of = [&](unsigned token) {
+    const int wanted = at.first_token + static_cast<int>(token);
+    const int unit_index = (wanted < call.tokens ? wanted : call.tokens - 1) * call.x.units + unit; // below 2^31
+    return static_cast<std::size_t>(unit_index);
   };
-  for (int i = thread_index(); i < at.shape.tokens() * 16; i += at.shape.threads())
+  for (unsigned i = at.thread(); i < at.shape.tokens() * 16; i += at.shape.threads())
     copy_async(buffer + layout.tokens() + code_place(i / 16, i % 16),
                call.x.codes + unit_of(i / 16) * unit_columns + i % 16 * 16);
-  for (int i = thread_index(); i < at.shape.tokens() * roundings; i += at.shape.threads()) {
-    const int token = i / roundings;
-    const int place = (i % roundings * at.shape.tokens() + token_place(token)) * 4;
+  for (unsigned i = at.thread(); i < at.shape.tokens() * roundings; i += at.shape.threads()) {
+    const unsigned token = i / roundings;
+    const unsigned place = (i % roundings * at.shape.tokens() + token_place(token)) * 4;
     copy_word_async(buffer + layout.token_scales() + place, call.x.scales + unit_of(token) * roundings + i % roundings);
     if constexpr (TileLayout<Traits>::narrow_minimums)
       copy_word_async(buffer + layout.sums() + place, call.x.sums + unit_of(token) * 16 + i % roundings * 2);
   }
   if constexpr (TileLayout<Traits>::wide_minimums)
-    for (int i = thread_index(); i < at.shape.tokens() * 2; i += at.shape.threads())
+    for (unsigned i = at.thread(); i < at.shape.tokens() * 2; i += at.shape.threads())
       copy_async(buffer + layout.sums() + i * 16, call.x.sums + unit_of(i / 2) * 16 + i % 2 * 8);
 }
 
@@ -127,10 +129,9 @@ KERN_DEVICE void unpack_quarter(const TileLayout<Traits>& layout, int row, unsig
 /// The weights that have come to a buffer, as codes and scales beside them; warps take quarters of 32 rows.
 template <class Traits> KERN_DEVICE void unpack_weights(const TilePlace& at, unsigned char* buffer) {
   const TileLayout<Traits> layout{at.shape};
-  const int warps = at.shape.row_warps * at.shape.token_warps;
-  for (int task = thread_index() / 32; task < 4 * at.shape.row_warps; task += warps) {
-    const int row = task % at.shape.row_warps * 32 + at.lane;
-    const int quarter = task / at.shape.row_warps;
+  for (unsigned task = at.warp; task < 4 * at.shape.row_warps(); task += at.shape.threads() / 32) {
+    const unsigned row = (task & (at.shape.row_warps() - 1)) * 32 + at.lane;
+    const unsigned quarter = task >> at.shape.row_bits;
     if (quarter == 0) unpack_quarter<Traits, 0>(layout, row, buffer);
     else if (quarter == 1) unpack_quarter<Traits, 1>(layout, row, buffer);
     else if (quarter == 2) unpack_quarter<Traits, 2>(layout, row, buffer);
@@ -175,43 +176,43 @@ template <class Traits> struct UnitProduct {
   const unsigned char* buffer;
   const unsigned char* weights; // of the lane, for load_matrices
   const unsigned char* tokens;
-  int swizzle_weights, swizzle_tokens; // its piece of a step's two, mixed up
-  int first_row, first_token;          // of the thread, in the order of row_place() and token_place()
-  int row, token, lane;
+  unsigned swizzle_weights, swizzle_tokens; // its piece of a step's two, mixed up
+  unsigned first_row, first_token;          // of the thread, in the order of row_place() and token_place()
+  unsigned row, token, lane;
 
   KERN_DEVICE UnitProduct(const TilePlace& at, const unsigned char* from)
       : layout{at.shape}, buffer(from), row(at.row), token(at.token), lane(at.lane) {
     weights = from + layout.weights() + (row + lane % 16) * unit_columns;
     tokens = from + layout.tokens() + (token + lane / 16 * 8 + lane % 8) * unit_columns;
-    swizzle_weights = (lane / 16 ^ (lane & 7)) * 16;
-    swizzle_tokens = (lane / 8 % 2 ^ (lane & 7)) * 16;
+    swizzle_weights = (lane / 16 ^ lane % 8) * 16;
+    swizzle_tokens = (lane / 8 % 2 ^ lane % 8) * 16;
     first_row = row + lane / 4 * 4;
     first_token = token + lane % 4 * 8;
   }
 
   /// The matrices of 32 columns.
-  KERN_DEVICE void load(int step, std::uint32_t (&a)[2][4], std::uint32_t (&b)[2][4]) const {
+  KERN_DEVICE void load(unsigned step, std::uint32_t (&a)[2][4], std::uint32_t (&b)[2][4]) const {
     KERN_UNROLL
     for (int i = 0; i < 2; ++i) {
       load_matrices(a[i], weights + i * 16 * unit_columns + (swizzle_weights ^ (step * 32)));
       load_matrices(b[i], tokens + i * 16 * unit_columns + (swizzle_tokens ^ (step * 32)));
     }
   }
-  KERN_DEVICE FourFloats scales(int group) const {
+  KERN_DEVICE FourFloats scales(unsigned group) const {
     return FourFloats(buffer + layout.scales() + (group * layout.shape.rows() + first_row) * 4);
   }
-  KERN_DEVICE FourFloats min_scales(int rounding) const {
+  KERN_DEVICE FourFloats min_scales(unsigned rounding) const {
     return FourFloats(buffer + layout.min_scales() + (rounding * layout.shape.rows() + first_row) * 4);
   }
-  KERN_DEVICE EightWords token_scales(int rounding) const {
+  KERN_DEVICE EightWords token_scales(unsigned rounding) const {
     return EightWords(buffer + layout.token_scales() + (rounding * layout.shape.tokens() + first_token) * 4);
   }
-  KERN_DEVICE EightWords token_sums(int rounding) const {
+  KERN_DEVICE EightWords token_sums(unsigned rounding) const {
     return EightWords(buffer + layout.sums() + (rounding * layout.shape.tokens() + first_token) * 4);
   }
 
   /// Roundings of 32: result = fma(s, token's scale, result) after each.
-  KERN_DEVICE void narrow_step(int step, ProductSums& results) const {
+  KERN_DEVICE void narrow_step(unsigned step, ProductSums& results) const {
     std::uint32_t a[2][4], b[2][4];
     load(step, a, b);
     constexpr bool halves = Traits::group == 16;
@@ -244,14 +245,14 @@ template <class Traits> struct UnitProduct {
     }
   }
   /// Minimums of Q4_1 and Q5_1 are -1 times what they are scaled by.
-  KERN_DEVICE float with_narrow_minimum(int step, int of_token, int r, float s) const {
+  KERN_DEVICE float with_narrow_minimum(unsigned step, int of_token, int r, float s) const {
     const std::uint32_t pair = token_sums(step).at[of_token];
     const int sum = static_cast<std::int16_t>(pair & 0xFFFFu) + static_cast<std::int16_t>(pair >> 16);
     return fused(-static_cast<float>(-sum), min_scales(step).at[r], s);
   }
 
   /// A rounding of 256 columns in groups of 16 or 32: s = fma(sum, scale, s) after each group.
-  KERN_DEVICE void wide_step(int step, ProductSums& s) const {
+  KERN_DEVICE void wide_step(unsigned step, ProductSums& s) const {
     std::uint32_t a[2][4], b[2][4];
     load(step, a, b);
     constexpr bool halves = Traits::group == 16;
@@ -317,7 +318,7 @@ template <class Traits> struct UnitProduct {
     int sums[2][4][4];
     KERN_UNROLL
     for (int i = 0; i < 32; ++i) sums[i / 16][i / 4 % 4][i % 4] = sum_bits;
-    for (int step = 0; step < 8; ++step) {
+    for (unsigned step = 0; step < 8; ++step) {
       std::uint32_t a[2][4], b[2][4];
       load(step, a, b);
       KERN_UNROLL
@@ -337,7 +338,7 @@ template <class Traits> struct UnitProduct {
 
   KERN_DEVICE void add_to(ProductSums& results) const {
     if constexpr (Unit<Traits>::rounding == 32) {
-      for (int step = 0; step < 8; ++step) narrow_step(step, results);
+      for (unsigned step = 0; step < 8; ++step) narrow_step(step, results);
     } else if constexpr (Unit<Traits>::groups == 1) {
       single_group(results);
     } else {
@@ -345,7 +346,7 @@ template <class Traits> struct UnitProduct {
       KERN_UNROLL
       for (int i = 0; i < 32; ++i)
         s[i / 16][i / 4 % 4][i % 4] = -0.0f; // fma with it is a product, sign of zero and all
-      for (int step = 0; step < 8; ++step) wide_step(step, s);
+      for (unsigned step = 0; step < 8; ++step) wide_step(step, s);
       if constexpr (Traits::has_min) subtract_minimums(s);
       scale_by_tokens(s, results);
     }
@@ -353,12 +354,14 @@ template <class Traits> struct UnitProduct {
 };
 
 KERN_DEVICE void store_tile(const TileProduct& call, const TilePlace& at, const ProductSums& results) {
-  const int slot = at.first_slot + at.row / panel_rows;
+  const int slot = at.first_slot + static_cast<int>(at.row) / panel_rows;
+  const int lane = static_cast<int>(at.lane);
+  const int first_token = at.first_token + static_cast<int>(at.token);
   KERN_UNROLL
   for (int i = 0; i < 16; ++i) {
     const int n = i / 4;
-    const int row = at.lane / 4 + i % 4 / 2 * 8;
-    const int token = at.first_token + at.token + n * 8 + at.lane % 4 * 2 + i % 2;
+    const int row = lane / 4 + i % 4 / 2 * 8;
+    const int token = first_token + n * 8 + lane % 4 * 2 + i % 2;
     if (token >= call.tokens) continue;
     if (call.list.epilogue == Epilogue::activate) {
       store_activated(call.list, slot, row, token, results[0][n][i % 4], results[1][n][i % 4]);
@@ -376,9 +379,9 @@ template <class Traits> __global__ void __launch_bounds__(most_tile_threads, 1) 
   unsigned char* memory = &shared_memory<unsigned char>();
   auto& panels = *reinterpret_cast<TilePanels*>(memory);
   unsigned char* buffers = memory + sizeof(TilePanels);
-  const auto buffer = [&](int unit) { return buffers + unit % 2 * layout.bytes(); };
+  const auto buffer = [&](int unit) { return buffers + (unit & 1) * layout.bytes(); };
 
-  if (thread_index() < call.shape.panels()) {
+  if (at.thread() < call.shape.panels()) {
     const PanelPlace place = call.list.place_within(at.first_slot + thread_index());
     panels.begin[thread_index()] = call.list.parts[place.part].weights + static_cast<std::size_t>(place.panel) *
                                                                              static_cast<std::size_t>(units) *
@@ -395,7 +398,7 @@ template <class Traits> __global__ void __launch_bounds__(most_tile_threads, 1) 
   block_barrier();
 
   ProductSums results = {};
-  const bool unpacks_first = thread_index() / 128 % 2 == 0; // two warps of each scheduler's four
+  const bool unpacks_first = at.warp / 4 % 2 == 0; // two warps of each scheduler's four
   for (int unit = 0; unit < units; ++unit) {
     const bool more = unit + 1 < units;
     if (more) fetch_tokens<Traits>(call, at, unit + 1, buffer(unit + 1));
@@ -414,23 +417,25 @@ template <class Traits> std::size_t tile_bytes(TileShape shape) {
   return sizeof(TilePanels) + 2 * static_cast<std::size_t>(TileLayout<Traits>{shape}.bytes());
 }
 
+/// Blocks of one size that cover a number of things.
+int covering(int things, unsigned size) { return (things + static_cast<int>(size) - 1) / static_cast<int>(size); }
+
 /// The shape with the least time, as far as counting goes: what the busiest multiprocessor multiplies and unpacks.
 template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slots, int tokens) {
   constexpr std::size_t shared_of_block = 1024; // that the system takes
   TileShape best;
   double least = 0;
-  for (const TileShape shape : {TileShape{4, 4}, {4, 2}, {2, 4}, {2, 2}, {4, 1}, {2, 1}, {1, 2}, {1, 1}}) {
+  for (const TileShape shape : {TileShape{2, 2}, {2, 1}, {1, 2}, {1, 1}, {2, 0}, {1, 0}, {0, 1}, {0, 0}}) {
     const std::size_t bytes = tile_bytes<Traits>(shape);
     if (bytes > device.shared_bytes) continue;
-    const int tiles =
-        ((slots + shape.panels() - 1) / shape.panels()) * ((tokens + shape.tokens() - 1) / shape.tokens());
-    const int by_memory = static_cast<int>((device.shared_bytes + shared_of_block) / (bytes + shared_of_block));
-    const int at_once = std::min(by_memory, most_tile_threads / shape.threads()); // of a multiprocessor
-    const int rounds = (tiles + device.multiprocessors * at_once - 1) / (device.multiprocessors * at_once);
-    // Unpacking a row's unit costs as much as multiplying it with about 13 tokens, fewer warps hide less.
-    const double work = shape.row_warps * (shape.token_warps + 0.4);
-    const double busy = std::min(1.0, 0.25 + 0.75 * at_once * shape.threads() / most_tile_threads);
-    const double time = rounds * at_once * work / busy;
+    const int tiles = covering(slots, shape.panels()) * covering(tokens, shape.tokens());
+    const auto by_memory = static_cast<unsigned>((device.shared_bytes + shared_of_block) / (bytes + shared_of_block));
+    const unsigned at_once = std::min(by_memory, most_tile_threads / shape.threads()); // of a multiprocessor
+    const int rounds = covering(tiles, static_cast<unsigned>(device.multiprocessors) * at_once);
+    // Unpacking 32 rows costs as much as multiplying them with about 13 tokens; fewer warps hide less.
+    const double work = shape.row_warps() * (shape.token_warps() + 0.4);
+    const double busy = 0.25 + 0.75 * at_once * shape.threads() / most_tile_threads;
+    const double time = rounds * static_cast<int>(at_once) * work / busy;
     if (least == 0 || time < least) {
       least = time;
       best = shape;
@@ -447,10 +452,9 @@ void launch_tile_product(Device& device, std::span<const ProductPart> parts, con
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float) {
       call.shape = choose_shape<Traits>(device.info(), call.list.slots, tokens);
-      const Grid grid{static_cast<unsigned>((tokens + call.shape.tokens() - 1) / call.shape.tokens()),
-                      static_cast<unsigned>((call.list.slots + call.shape.panels() - 1) / call.shape.panels())};
-      launch(device, tile_product<Traits>, grid, static_cast<unsigned>(call.shape.threads()),
-             tile_bytes<Traits>(call.shape), call);
+      const Grid grid{static_cast<unsigned>(covering(tokens, call.shape.tokens())),
+                      static_cast<unsigned>(covering(call.list.slots, call.shape.panels()))};
+      launch(device, tile_product<Traits>, grid, call.shape.threads(), tile_bytes<Traits>(call.shape), call);
     }
   });
 }

@@ -63,11 +63,21 @@ kern_switch_stack:
 
 enum class FiberState { ready, at_block_barrier, at_warp_barrier, done };
 
+/// A copy in the background.
+struct Copy {
+  void* to;
+  const void* from;
+  std::size_t bytes;
+  int group; // number of groups committed before
+};
+
 struct Fiber {
   Context context;
   FiberState state = FiberState::done;
   ThreadPlace place;
   int trades = 0;
+  std::vector<Copy> copies; // that haven't been made yet
+  int groups = 0;           // committed
 };
 
 struct Warp {
@@ -78,8 +88,8 @@ struct Warp {
 /// One block at a time.
 class BlockRun {
 public:
-  BlockRun(unsigned threads, const std::function<void()>& kernel)
-      : kernel_(kernel), fibers_(threads), warps_(threads / warp_size) {
+  BlockRun(unsigned threads, bool late_copies, const std::function<void()>& kernel)
+      : kernel_(kernel), late_copies_(late_copies), fibers_(threads), warps_(threads / warp_size) {
     const std::size_t bytes = stack_bytes * threads;
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -107,6 +117,10 @@ public:
         throw std::logic_error("threads of block " + std::to_string(place.block_x) +
                                " wait for each other: some ended, or wait at another barrier");
     }
+    for (const Fiber& fiber : fibers_)
+      if (!fiber.copies.empty())
+        throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
+                               " ended without waiting for its copies");
   }
 
   void block_barrier() {
@@ -143,6 +157,20 @@ public:
     return slots;
   }
 
+  void copy(void* to, const void* from, std::size_t bytes) {
+    if (late_copies_) current_->copies.push_back({to, from, bytes, current_->groups});
+    else std::memcpy(to, from, bytes);
+  }
+  void commit_copies() { ++current_->groups; }
+  void wait_for_copies(int newest) {
+    Fiber& mine = *current_;
+    std::erase_if(mine.copies, [&](const Copy& copy) {
+      if (copy.group + newest >= mine.groups) return false;
+      std::memcpy(copy.to, copy.from, copy.bytes);
+      return true;
+    });
+  }
+
   static thread_local BlockRun* running;
 
 private:
@@ -159,6 +187,8 @@ private:
     fiber.place = place;
     fiber.place.thread = static_cast<int>(index);
     fiber.trades = 0;
+    fiber.copies.clear();
+    fiber.groups = 0;
     std::byte* stack = stacks_ + index * stack_bytes;
 #if defined(__x86_64__)
     // As kern_switch_stack leaves it: six registers, then where to go. A function begins 8 bytes off a multiple of 16.
@@ -192,6 +222,7 @@ private:
   }
 
   const std::function<void()>& kernel_;
+  bool late_copies_;
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
   std::byte* stacks_ = nullptr;
@@ -216,12 +247,15 @@ std::vector<int> order_of(unsigned threads, ThreadOrder order) {
 void wait_for_block() { BlockRun::running->block_barrier(); }
 void wait_for_warp() { BlockRun::running->warp_barrier(); }
 const std::byte* trade(const void* mine, std::size_t bytes) { return BlockRun::running->trade(mine, bytes); }
+void copy_in_background(void* to, const void* from, std::size_t bytes) { BlockRun::running->copy(to, from, bytes); }
+void commit_copies() { BlockRun::running->commit_copies(); }
+void wait_for_copies(int newest) { BlockRun::running->wait_for_copies(newest); }
 
 void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, ThreadOrder order,
               const std::function<void()>& kernel) {
   if (threads == 0 || threads % warp_size != 0 || threads > 1024)
     throw std::logic_error("a block of " + std::to_string(threads) + " threads, expected 32, 64 .. 1024");
-  BlockRun run(threads, kernel);
+  BlockRun run(threads, order != ThreadOrder::forward, kernel);
   std::vector<std::byte> memory(shared_bytes + guard_bytes + 128);
   const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
   std::byte* shared = memory.data() + (128 - begin % 128) % 128;

@@ -9,12 +9,13 @@
 namespace kern::test {
 
 /// In which order threads of a block get their turn. A kernel that misses a barrier gives different results in
-/// different orders.
+/// different orders. Copies in the background are made at once in the first order, in the others as late as they may
+/// be.
 enum class ThreadOrder { forward, backward, scattered };
 
 /// Runs `kernel` in every thread. Shared memory (filled with bytes 0xFF before each block, so that what was never
 /// written is not a number) is followed by a guard that must stay as it is. Throws std::logic_error where threads wait
-/// at different barriers or forever, or a block writes past its shared memory.
+/// at different barriers or forever, a block writes past its shared memory, or a thread ends before its copies have.
 void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, ThreadOrder order,
               const std::function<void()>& kernel);
 

@@ -47,6 +47,10 @@ void wait_for_block();
 void wait_for_warp();
 /// Every lane gives `bytes` (at most 64) and sees what all 32 gave, [32][64], until it trades again.
 const std::byte* trade(const void* mine, std::size_t bytes);
+/// What copy_async and its kin do.
+void copy_in_background(void* to, const void* from, std::size_t bytes);
+void commit_copies();
+void wait_for_copies(int newest);
 
 } // namespace kern::test
 
@@ -103,15 +107,22 @@ inline float2 widen_halves(std::uint32_t pair) {
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline float divide(float a, float b) { return a / b; }
 
+inline std::uint32_t pack_halves(float lower, float upper) {
+  return to_half(lower).bits | static_cast<std::uint32_t>(to_half(upper).bits) << 16;
+}
+inline std::uint32_t pack_bfloats(float lower, float upper) {
+  return to_bfloat16(lower).bits | static_cast<std::uint32_t>(to_bfloat16(upper).bits) << 16;
+}
+
 inline int atomic_add(int* at, int value) { return std::atomic_ref<int>(*at).fetch_add(value); }
 inline void device_fence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 inline uint4 load_once(const uint4* from) { return *from; }
 inline uint2 load_once(const uint2* from) { return *from; }
-inline void copy_async(void* shared, const void* from) { std::memcpy(shared, from, 16); }
-inline void copy_word_async(void* shared, const void* from) { std::memcpy(shared, from, 4); }
-inline void commit_copies() {}
-template <int newest> void wait_copies() {}
+inline void copy_async(void* shared, const void* from) { test::copy_in_background(shared, from, 16); }
+inline void copy_word_async(void* shared, const void* from) { test::copy_in_background(shared, from, 4); }
+inline void commit_copies() { test::commit_copies(); }
+template <int newest> void wait_copies() { test::wait_for_copies(newest); }
 
 /// What a lane gives to a matrix product: a [4], then b [2].
 inline const std::byte* trade_fragments(const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {

@@ -7,6 +7,8 @@
 #include "kernels/cuda/cache.cu"
 #include "kernels/cuda/elementwise.cu"
 #include "kernels/cuda/float_product.cu"
+#include "kernels/cuda/float_tile_product.cu"
+#include "kernels/cuda/lane_tile_product.cu"
 #include "kernels/cuda/limits.cu"
 #include "kernels/cuda/quantize.cu"
 #include "kernels/cuda/rope.cu"
