@@ -192,6 +192,9 @@ TEST_CASE("device: what is no number changes the results that see it, and no oth
       CHECK(same_numbers(both.split(), both.expected));
       CHECK(same_numbers(both.tile(), both.expected));
     });
+    // A chunk that lies before all of a tile's rows, and in the window of some.
+    BothSides later(case_of(2, 1, 32, 32, 70, prompt_rows({{130, 150}}), {150}), damage);
+    CHECK(same_numbers(later.tile(), later.expected));
   }
 }
 
