@@ -39,9 +39,18 @@ bool same_numbers(const std::vector<float>& a, const std::vector<float>& b) {
   return true;
 }
 
+/// A number put among the keys and another among the values of position 70 of the first sequence; 0: none.
+struct Damage {
+  float key = 0.0f;
+  float value = 0.0f;
+};
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinite = std::numeric_limits<float>::infinity();
+constexpr Damage damages[] = {{not_a_number, 0.0f}, {infinite, 0.0f}, {-infinite, 0.0f}, {0.0f, not_a_number}};
+
 /// What a case has on both sides, the cache filled by the CPU backend.
 struct BothSides {
-  BothSides(const AttentionCase& from, float damage = 0.0f)
+  explicit BothSides(const AttentionCase& from, const Damage& damage = {})
       : c(from), cache({c.shape.kv_heads, c.shape.key_dim, c.shape.value_dim}, c.keys, c.values,
                        static_cast<int>(c.lengths.size()),
                        (*std::max_element(c.lengths.begin(), c.lengths.end()) + 63) / 64 + 1) {
@@ -53,7 +62,8 @@ struct BothSides {
     const int value_columns = c.shape.kv_heads * c.shape.value_dim;
     auto k = random_floats(static_cast<std::size_t>(n * key_columns), 11);
     auto v = random_floats(static_cast<std::size_t>(n * value_columns), 12);
-    if (damage != 0.0f) k[static_cast<std::size_t>(key_columns * 70 + 1)] = damage;
+    if (damage.key != 0.0f) k[static_cast<std::size_t>(key_columns * 70 + 1)] = damage.key;
+    if (damage.value != 0.0f) v[static_cast<std::size_t>(value_columns * 70 + 1)] = damage.value;
     cpu.store_kv(cache.layer(), cache.step(all), {k.data(), n, key_columns}, {v.data(), n, value_columns});
     q = random_floats(static_cast<std::size_t>(c.rows.count() * c.shape.heads * c.shape.key_dim), 13);
     StepLimits limits = test::test_limits(c.rows.count(), 256);
@@ -171,14 +181,20 @@ TEST_CASE("device: attention of a long text, more chunks than the device has war
   }
 }
 
-TEST_CASE("device: a key that is no number makes the results none that see it, and no others") {
-  for (const float damage : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    BothSides both(case_of(2, 1, 32, 32, 30, rows_of(0, {60, 70, 75, 99, 100, 149}), {150}), damage);
+TEST_CASE("device: what is no number changes the results that see it, and no others") {
+  for (const Damage& damage : damages) {
+    BothSides both(case_of(2, 1, 32, 32, 30, rows_of(0, {60, 69, 70, 75, 99, 100, 127, 149}), {150}), damage);
     int none = 0;
     for (const float value : both.expected) none += std::isnan(value) ? 1 : 0;
     CHECK(none > 0);
     CHECK(none <= 3 * 2 * 32);
-    test::in_every_order([&] { CHECK(same_numbers(both.split(), both.expected)); });
+    test::in_every_order([&] {
+      CHECK(same_numbers(both.split(), both.expected));
+      CHECK(same_numbers(both.tile(), both.expected));
+    });
+    // A chunk that lies before all of a tile's rows, and in the window of some.
+    BothSides later(case_of(2, 1, 32, 32, 70, prompt_rows({{130, 150}}), {150}), damage);
+    CHECK(same_numbers(later.tile(), later.expected));
   }
 }
 
@@ -206,13 +222,6 @@ TEST_CASE("device: attention of prompts equals the CPU's: head sizes x queries o
   for (const int group : {1, 7, 16, 71}) {
     CAPTURE(group);
     BothSides both(case_of(group, 1, 16, 16, 0, prompt_rows({{60, 75}}), {75}));
-    CHECK(same_numbers(both.tile(), both.expected));
-  }
-}
-
-TEST_CASE("device: a key that is no number and attention of prompts") {
-  for (const float damage : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    BothSides both(case_of(2, 1, 32, 32, 30, prompt_rows({{60, 110}}), {110}), damage);
     CHECK(same_numbers(both.tile(), both.expected));
   }
 }

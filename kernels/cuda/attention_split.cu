@@ -364,7 +364,6 @@ KERN_DEVICE void attend_chunk(const SplitAttention& call, const WarpWork& work, 
     const int end = seen.end - slot < walk.value_slots ? seen.end - slot : walk.value_slots;
     add_values(reader, stage, walk.value_slots, begin, end, work.weights + slot * queries, o);
   }
-  warp_barrier(); // all have read the weights, before the next chunk's scores
   const int index = walk.chunk() - walk.first_chunk;
   const ChunkResults& results = call.results;
   if (lane < queries && first + lane < work.head_count) {

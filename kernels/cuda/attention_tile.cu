@@ -353,7 +353,6 @@ template <int strips> KERN_DEVICE void attend_queries(const TileWalk& walk) {
   QueryState state;
   state.query = lane_index() % 16 + warp_index() * 16;
   state.position = walk.call.step.position[walk.row(state.query < walk.count ? state.query : walk.count - 1)];
-  block_barrier(); // whoever was at work on another sequence
   load_queries(walk);
 
   TileSums sum;

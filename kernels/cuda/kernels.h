@@ -73,9 +73,9 @@ void launch_store_kv(Device& device, const KvLayer& cache, const StepInputs& ste
 void launch_norm_rotate_store(Device& device, const float* query_norm, const float* key_norm, float epsilon,
                               const Rope* rope, const float* table, const KvLayer& cache, const StepInputs& step,
                               int heads, float* q, float* k, const float* v);
-/// out [n][heads * value_dim]. For generated tokens: chunks of 64 keys side by side on the whole device, merged left to
-/// right afterwards; how much is launched depends on the page table's length, never on positions. `scratch`:
-/// split_attention_bytes.
+/// out [n][heads * value_dim]; heads have an even number of dimensions, at most 256. For generated tokens: chunks of 64
+/// keys side by side on the whole device, merged left to right afterwards; how much is launched depends on the page
+/// table's length, never on positions. `scratch`: split_attention_bytes.
 void launch_split_attention(Device& device, const AttentionShape& shape, const KvLayer& cache, const StepInputs& step,
                             const float* q, float* out, std::byte* scratch);
 std::size_t split_attention_bytes(const AttentionShape& shape, int tokens, int pages_per_sequence);
