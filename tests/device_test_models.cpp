@@ -30,7 +30,9 @@ TEST_CASE("device: models give the CPU's bits: architecture x format x cache x s
     const Gguf gguf = test::open_fixture(name);
     const auto prompt = test::some_tokens(70); // more than a page
     const auto expected = trace_on_cpu(gguf, test::device_session(), prompt);
-    for (const int step_tokens : {5, 64, 512}) {
+    for (const int step_tokens : {9, 64, 512}) {
+      // All of them with one model; a kernel doesn't know which one it works for.
+      if (step_tokens != 512 && std::string(name) != "wide-Q4_K_M") continue;
       CAPTURE(step_tokens);
       const auto gpu = test::open_gpu_backend();
       const Model model(gguf, *gpu);
@@ -66,19 +68,22 @@ TEST_CASE("device: prompts with 16-bit weights come near the CPU's logits, and a
     test::RandomModel random{test::find_shape("tiny"), format, format};
     const auto bytes = test::random_model_bytes(random);
     const Gguf gguf = Gguf::parse(bytes, "random");
-    const auto prompt = test::some_tokens(40);
+    const auto prompt = test::some_tokens(11);
     const auto expected = trace_on_cpu(gguf, test::device_session(), prompt);
     const auto gpu = test::open_gpu_backend();
     const Model model(gguf, *gpu);
     const auto whole = test::trace(model, test::device_session(), prompt);
-    CHECK(same_bits(test::trace(model, test::device_session(Format::f16, 3), prompt), whole));
-    // Activations in two parts of 8 bits and more lose at most 2^-16 of each; a layer's worth of products adds up.
+    CHECK(same_bits(test::trace(model, test::device_session(Format::f16, 6), prompt), whole));
+    // Every product of a layer, seven and the output's, rounds its activations by so much at most.
+    const double rounding = format == Format::f16 ? 0x1p-11 : 0x1p-8;
+    const double bound = rounding * static_cast<double>(7 * model.spec().layers.size() + 1);
     double largest = 0.0, apart = 0.0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(model.spec().vocab_size); ++i) {
       largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
       apart = std::max(apart, std::abs(static_cast<double>(expected[i]) - static_cast<double>(whole[i])));
     }
-    CHECK(apart <= 1e-3 * largest);
+    CHECK(apart > 0.0);
+    CHECK(apart <= bound * largest);
   }
 }
 

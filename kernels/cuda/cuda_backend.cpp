@@ -278,7 +278,8 @@ void CudaBackend::run_parts(std::span<const cuda::ProductPart> parts, const Inpu
   const Rows& x = input.x;
   if (rounding == 0) {
     const bool exact = exact_ || !prompt_ || format == Format::f32;
-    if (exact) cuda::launch_float_product(*device_, parts, x.data, x.rows, epilogue);
+    if (exact && x.rows < tile_tokens) cuda::launch_float_product(*device_, parts, x.data, x.rows, epilogue);
+    else if (exact) cuda::launch_lane_tile_product(*device_, parts, x.data, x.rows, epilogue);
     else cuda::launch_float_tile_product(*device_, parts, x.data, x.rows, epilogue);
   } else if (x.rows < tile_tokens) {
     cuda::launch_vector_product(*device_, parts, input.vector, x.rows, epilogue);

@@ -87,7 +87,7 @@ void launch_tile_attention(Device& device, const AttentionShape& shape, const Kv
 /// above 2^104, may give not a number where the canonical arithmetic gives infinity.
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue);
-/// Float weights with many tokens, in the canonical arithmetic: F32, and BF16.
+/// Float weights with many tokens, in the canonical arithmetic.
 void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                               Epilogue epilogue);
 /// Float weights with many tokens. F32: the canonical arithmetic. F16 and BF16: tensor cores, which want activations

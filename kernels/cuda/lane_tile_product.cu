@@ -65,6 +65,11 @@ KERN_DEVICE float2 two_weights(const BFloat16* from) {
   return {bits_float(pair << 16), bits_float(pair & 0xFFFF0000u)};
 }
 
+KERN_DEVICE float2 two_weights(const Half* from) {
+  const auto pair = *reinterpret_cast<const std::uint32_t*>(from);
+  return {to_float(Half{static_cast<std::uint16_t>(pair)}), to_float(Half{static_cast<std::uint16_t>(pair >> 16)})};
+}
+
 /// Where a thread works: lanes 2 * pair and 2 * pair + 1, rows `row` + 4 i of a panel, tokens from `token` on.
 struct LanePlace {
   unsigned pair, row, panel, token;
@@ -174,9 +179,10 @@ void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts
   const LaneTileProduct call{PanelList::make(parts, epilogue), x, parts[0].weight.columns, tokens};
   const Grid grid{(static_cast<unsigned>(tokens) + lane_tokens - 1) / lane_tokens,
                   (static_cast<unsigned>(call.list.slots) + lane_panels - 1) / lane_panels};
-  if (parts[0].weight.format == Format::f32)
-    launch(device, lane_tile_product<F32>, grid, lane_threads, sizeof(LaneShared<float>), call);
-  else launch(device, lane_tile_product<BF16>, grid, lane_threads, sizeof(LaneShared<BFloat16>), call);
+  visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
+    if constexpr (Traits::is_float)
+      launch(device, lane_tile_product<Traits>, grid, lane_threads, sizeof(LaneShared<typename Traits::Block>), call);
+  });
 }
 
 } // namespace kern::cuda

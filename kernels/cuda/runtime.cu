@@ -40,9 +40,10 @@ public:
     cudaFuncAttributes attributes{};
     const cudaError_t error = cudaFuncGetAttributes(&attributes, any_kernel);
     if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction)
-      throw DeviceError(info_.name + ": this kern was built for other GPUs than compute " + std::to_string(info_.major) +
-                        "." + std::to_string(info_.minor) + "; build it for this one with make cuda CUDA_ARCHS=" +
-                        std::to_string(info_.major * 10 + info_.minor));
+      throw DeviceError(
+          info_.name + ": this kern was built for other GPUs than compute " + std::to_string(info_.major) + "." +
+          std::to_string(info_.minor) +
+          "; build it for this one with make cuda CUDA_ARCHS=" + std::to_string(info_.major * 10 + info_.minor));
     check(error, "loading kernels");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
   }
