@@ -71,10 +71,14 @@ std::string bench_head(const BenchReport& report) {
                                 report.format, format_bytes(report.model_bytes), report.device,
                                 cache_type_name(report.session.key_format),
                                 cache_type_name(report.session.value_format), report.session.step_tokens);
-  if (report.limits)
-    out += fmt::format("\nlimits: read {:.1f} GB/s, int8 {:.0f} G multiply-adds/s, fp32 {:.0f} G multiply-adds/s\n",
+  if (report.limits) {
+    out += fmt::format("\nlimits: read {:.1f} GB/s, int8 {:.0f} G multiply-adds/s, fp32 {:.0f} G multiply-adds/s",
                        report.limits->read_bytes * 1e-9, report.limits->int8_multiply_adds * 1e-9,
                        report.limits->fp32_multiply_adds * 1e-9);
+    if (report.limits->half_multiply_adds > 0.0)
+      out += fmt::format(", 16-bit {:.0f} G multiply-adds/s", report.limits->half_multiply_adds * 1e-9);
+    out += "\n";
+  }
   out += fmt::format("\n| {:<16} | {:>19} | {:>9} | {:>10} | {:>18} | {:>9} |\n", "test", "tokens/s", "median",
                      "MB a token", "M mul-adds a token", "limit");
   return out + fmt::format("| {:-<16} | {:->18}: | {:->8}: | {:->9}: | {:->17}: | {:->8}: |\n", "", "", "", "", "", "");
@@ -132,7 +136,8 @@ nlohmann::ordered_json bench_json(const BenchReport& report) {
   if (report.limits)
     json["limits"] = {{"read_bytes_per_second", report.limits->read_bytes},
                       {"int8_multiply_adds_per_second", report.limits->int8_multiply_adds},
-                      {"fp32_multiply_adds_per_second", report.limits->fp32_multiply_adds}};
+                      {"fp32_multiply_adds_per_second", report.limits->fp32_multiply_adds},
+                      {"half_multiply_adds_per_second", report.limits->half_multiply_adds}};
   json["tests"] = Json::array();
   for (const BenchResult& result : report.results) json["tests"].push_back(result_json(result, report.limits));
   if (!report.profiles.empty()) json["profiles"] = Json::array();

@@ -34,6 +34,7 @@ struct Limits {
   double read_bytes = 0.0;
   double int8_multiply_adds = 0.0;
   double fp32_multiply_adds = 0.0;
+  double half_multiply_adds = 0.0; // of 16-bit numbers in matrix units; 0: it has none, or doesn't use them
 };
 
 /// The limit that binds a piece of work, and the seconds it takes at that limit.

@@ -8,7 +8,10 @@
 
 namespace kern::test {
 
-std::filesystem::path data_path(const std::string& name) { return std::filesystem::path(KERN_TEST_DATA) / name; }
+std::filesystem::path data_path(const std::string& name) {
+  const char* elsewhere = std::getenv("KERN_TEST_DATA"); // where tests run on another machine than they were built on
+  return std::filesystem::path(elsewhere ? elsewhere : KERN_TEST_DATA) / name;
+}
 
 std::filesystem::path real_data() {
   const char* folder = std::getenv("KERN_DATA");

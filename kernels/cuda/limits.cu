@@ -56,6 +56,22 @@ __global__ void saturate_int8(Saturate call) {
   if (total == 0x12345679) call.sink[0] = 1;
 }
 
+__global__ void saturate_halves(Saturate call) {
+  constexpr int chains = 8;
+  float sums[chains][4] = {};
+  const auto seed = static_cast<std::uint32_t>(thread_index());
+  const std::uint32_t a[4] = {seed, seed + 1, seed + 2, seed + 3};
+  const std::uint32_t b[2] = {seed, seed + 5};
+  KERN_NO_UNROLL
+  for (int round = 0; round < call.rounds; ++round) {
+    KERN_UNROLL
+    for (int c = 0; c < chains; ++c) multiply_halves(sums[c], a, b);
+  }
+  float total = 0.0f;
+  for (int c = 0; c < chains; ++c) total += sums[c][0] + sums[c][1] + sums[c][2] + sums[c][3];
+  if (total == -1.0f) call.sink[0] = 1;
+}
+
 /// Sixteen independent sums in each thread.
 __global__ void saturate_fp32(Saturate call) {
   constexpr int chains = 16;
@@ -129,6 +145,10 @@ Limits measure_limits(Device& device) {
   limits.fp32_multiply_adds =
       per_second(warps * 32 * rounds * 16, best_seconds(device, [&] {
                    launch(device, saturate_fp32, {blocks}, limit_threads, 0, Saturate{rounds, sink});
+                 }));
+  limits.half_multiply_adds =
+      per_second(warps * rounds * 8 * (16 * 8 * 16), best_seconds(device, [&] {
+                   launch(device, saturate_halves, {blocks}, limit_threads, 0, Saturate{rounds, sink});
                  }));
   return limits;
 }

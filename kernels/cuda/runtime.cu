@@ -183,12 +183,29 @@ private:
 
 } // namespace
 
+namespace {
+
+/// "13.0" for 13000
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string why_no_device(cudaError_t error) {
+  if (error != cudaErrorInsufficientDriver) return describe(error);
+  int driver = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "no NVIDIA driver is installed";
+  return "the NVIDIA driver knows CUDA up to " + version_text(driver) + ", this kern was built with " +
+         version_text(CUDART_VERSION) + "; a newer driver is needed";
+}
+
+} // namespace
+
 int device_count(std::string* reason) {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaSuccess && count > 0) return count;
   static_cast<void>(cudaGetLastError());
-  if (reason) *reason = error == cudaSuccess ? "the driver lists no device" : describe(error);
+  if (reason) *reason = error == cudaSuccess ? "the driver lists no device" : why_no_device(error);
   return 0;
 }
 
