@@ -17,6 +17,7 @@
 
 #define KERN_DEVICE __device__ __forceinline__
 #define KERN_UNROLL _Pragma("unroll")
+#define KERN_NO_UNROLL _Pragma("unroll 1")
 
 namespace kern::cuda {
 

@@ -15,6 +15,7 @@
 #define __launch_bounds__(...)
 #define KERN_DEVICE inline
 #define KERN_UNROLL
+#define KERN_NO_UNROLL
 
 struct alignas(16) uint4 {
   std::uint32_t x, y, z, w;
