@@ -16,12 +16,12 @@
 #include <cuda_runtime.h>
 
 #define KERN_DEVICE __device__ __forceinline__
-#define KERN_UNROLL _Pragma("unroll")
-#define KERN_NO_UNROLL _Pragma("unroll 1")
 
-// Before a loop: all of it, or so many steps, as one.
+// Before a loop: all of it, or so many steps, as one; or not.
 #define KERN_PRAGMA(text) _Pragma(#text)
+#define KERN_UNROLL KERN_PRAGMA(unroll)
 #define KERN_UNROLL_BY(count) KERN_PRAGMA(unroll count)
+#define KERN_NO_UNROLL KERN_PRAGMA(unroll 1)
 
 namespace kern::cuda {
 

@@ -404,9 +404,12 @@ template <class Traits> __global__ void __launch_bounds__(most_tile_threads, 1) 
     if (more) fetch_tokens<Traits>(call, at, unit + 1, buffer(unit + 1));
     if (unit + 2 < units) fetch_weights<Traits>(at, panels, unit + 2, buffer(unit) + layout.raw());
     commit_copies();
-    if (more && unpacks_first) unpack_weights<Traits>(at, buffer(unit + 1));
-    UnitProduct<Traits>(at, buffer(unit)).add_to(results);
-    if (more && !unpacks_first) unpack_weights<Traits>(at, buffer(unit + 1));
+    KERN_NO_UNROLL
+    for (int turn = 0; turn < 2; ++turn) { // both kinds of work stand in the code once
+      if ((turn == 0) == unpacks_first) {
+        if (more) unpack_weights<Traits>(at, buffer(unit + 1));
+      } else UnitProduct<Traits>(at, buffer(unit)).add_to(results);
+    }
     wait_copies<0>();
     block_barrier();
   }

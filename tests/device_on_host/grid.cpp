@@ -88,8 +88,10 @@ struct Warp {
 /// One block at a time.
 class BlockRun {
 public:
-  BlockRun(unsigned threads, bool late_copies, const std::function<void()>& kernel)
-      : kernel_(kernel), late_copies_(late_copies), fibers_(threads), warps_(threads / warp_size) {
+  BlockRun(unsigned threads, ThreadOrder order, const std::function<void()>& kernel)
+      : kernel_(kernel), late_copies_(order != ThreadOrder::forward),
+        together_(order == ThreadOrder::scattered ? threads : warp_size), fibers_(threads),
+        warps_(threads / warp_size) {
     const std::size_t bytes = stack_bytes * threads;
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -106,13 +108,11 @@ public:
     std::size_t left = fibers_.size();
     while (left > 0) {
       bool moved = false;
-      for (const int index : order) {
-        Fiber& fiber = fibers_[static_cast<std::size_t>(index)];
-        if (fiber.state != FiberState::ready) continue;
-        moved = true;
-        resume(fiber);
-        if (fiber.state == FiberState::done) --left;
-      }
+      for (std::size_t first = 0; first < order.size(); first += together_)
+        while (pass(order.subspan(first, together_), left)) {
+          moved = true;
+          if (together_ == order.size()) break;
+        }
       if (!moved)
         throw std::logic_error("threads of block " + std::to_string(place.block_x) +
                                " wait for each other: some ended, or wait at another barrier");
@@ -206,6 +206,18 @@ private:
 #endif
   }
 
+  /// Resumes those that can go on, once; returns whether there were any.
+  bool pass(std::span<const int> indices, std::size_t& left) {
+    bool resumed = false;
+    for (const int index : indices) {
+      Fiber& fiber = fibers_[static_cast<std::size_t>(index)];
+      if (fiber.state != FiberState::ready) continue;
+      resumed = true;
+      resume(fiber);
+      if (fiber.state == FiberState::done) --left;
+    }
+    return resumed;
+  }
   void resume(Fiber& fiber) {
     current_ = &fiber;
     running = this;
@@ -223,6 +235,7 @@ private:
 
   const std::function<void()>& kernel_;
   bool late_copies_;
+  std::size_t together_; // threads that run as far as they get before the others do
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
   std::byte* stacks_ = nullptr;
@@ -255,7 +268,7 @@ void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, Threa
               const std::function<void()>& kernel) {
   if (threads == 0 || threads % warp_size != 0 || threads > 1024)
     throw std::logic_error("a block of " + std::to_string(threads) + " threads, expected 32, 64 .. 1024");
-  BlockRun run(threads, order != ThreadOrder::forward, kernel);
+  BlockRun run(threads, order, kernel);
   std::vector<std::byte> memory(shared_bytes + guard_bytes + 128);
   const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
   std::byte* shared = memory.data() + (128 - begin % 128) % 128;

@@ -8,9 +8,9 @@
 
 namespace kern::test {
 
-/// In which order threads of a block get their turn. A kernel that misses a barrier gives different results in
-/// different orders. Copies in the background are made at once in the first order, in the others as late as they may
-/// be.
+/// In which order threads of a block get their turn: a warp after the other, each as far as it gets, or all mixed up. A
+/// kernel that misses a barrier gives different results in different orders. Copies in the background are made at once
+/// in the first order, in the others as late as they may be.
 enum class ThreadOrder { forward, backward, scattered };
 
 /// Runs `kernel` in every thread. Shared memory (filled with bytes 0xFF before each block, so that what was never
