@@ -74,6 +74,7 @@ KERN_DEVICE void find_factors(MergeShared& shared, const float* m, const float* 
 /// Blocks: x token, y head, z 32 dimensions. While a warp goes along the chunks, a dimension a lane, all others'
 /// results are on their way: 24 KB of a block. The next warp does the same for the denominator.
 __global__ void __launch_bounds__(merge_threads) merge_chunks(MergeChunks call) {
+  wait_for_inputs();
   auto& shared = shared_memory<MergeShared>();
   const AttentionShape& shape = call.shape;
   const std::int64_t token = block_x();

@@ -400,6 +400,7 @@ template <int queries> KERN_DEVICE constexpr std::size_t warp_floats() {
 /// Blocks: x KV head and up to `queries` of its heads, y split, z token.
 template <int queries, int strips>
 __global__ void __launch_bounds__(split_threads, 3) split_attention(SplitAttention call) {
+  wait_for_inputs();
   const AttentionShape& shape = call.shape;
   const KvView& view = call.cache.view;
   const int group = shape.heads / shape.kv_heads;

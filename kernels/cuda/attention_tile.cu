@@ -387,6 +387,7 @@ template <int strips> KERN_DEVICE void attend_queries(const TileWalk& walk) {
 
 /// Blocks: KV heads of the last tile first, which has the most chunks.
 template <int strips> __global__ void __launch_bounds__(128, 2) tile_attention(TileAttention call) {
+  wait_for_inputs();
   const AttentionShape& shape = call.shape;
   const int queries = block_threads() / 2;
   const int group = shape.heads / shape.kv_heads;

@@ -115,6 +115,7 @@ KERN_DEVICE void norm_and_rotate(const PrepareHeads& call, const float* weight, 
 
 /// Blocks along x are tokens; warps of the blocks along y the heads of q, then of k, then of v.
 __global__ void __launch_bounds__(head_warps* warp_lanes) prepare_heads(PrepareHeads call) {
+  wait_for_inputs();
   const KvView& view = call.cache.view;
   const KvShape& shape = view.shape;
   const std::int64_t token = block_x();

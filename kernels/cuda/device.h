@@ -33,6 +33,16 @@ KERN_DEVICE int block_z() { return static_cast<int>(blockIdx.z); }
 KERN_DEVICE int grid_x() { return static_cast<int>(gridDim.x); }
 KERN_DEVICE int grid_y() { return static_cast<int>(gridDim.y); }
 
+/// A kernel may begin before the one before it has ended. From here on all that was written before is seen, and the
+/// next kernel may begin; until here only what no kernel writes may be read, and nothing written. Every thread of every
+/// kernel comes by here.
+KERN_DEVICE void wait_for_inputs() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+
 /// All threads of the block.
 KERN_DEVICE void block_barrier() { __syncthreads(); }
 /// All 32 threads of the warp.

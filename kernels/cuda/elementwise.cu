@@ -23,6 +23,7 @@ struct Embed {
 
 /// A block a token; a thread a block of the format.
 template <class Traits> __global__ void embed_blocks(Embed call) {
+  wait_for_inputs();
   using Block = typename Traits::Block;
   const std::int64_t token = call.token[block_x()];
   const std::byte* panel = call.table.data + static_cast<std::size_t>(token / panel_rows) *
@@ -44,6 +45,7 @@ template <class Traits> __global__ void embed_blocks(Embed call) {
 }
 
 template <class Traits> __global__ void embed_floats(Embed call) {
+  wait_for_inputs();
   using Block = typename Traits::Block;
   const std::int64_t token = call.token[block_x()];
   const auto* panel = reinterpret_cast<const Block*>(call.table.data) +
@@ -66,21 +68,25 @@ struct Elements {
 };
 
 __global__ void add_elements(Elements call) {
+  wait_for_inputs();
   const std::size_t i = element_index();
   if (i < call.count) call.to[i] += call.x[i];
 }
 
 __global__ void add_bias_elements(Elements call) {
+  wait_for_inputs();
   const std::size_t i = element_index();
   if (i < call.count) call.to[i] += call.x[i % static_cast<std::size_t>(call.columns)];
 }
 
 __global__ void activate_elements(Elements call) {
+  wait_for_inputs();
   const std::size_t i = element_index();
   if (i < call.count) call.to[i] = silu_f32(call.to[i]) * call.x[i];
 }
 
 __global__ void gather_rows(Elements call) {
+  wait_for_inputs();
   const float* from = call.x + static_cast<std::int64_t>(call.row[block_x()]) * call.columns;
   float* to = call.to + static_cast<std::int64_t>(block_x()) * call.columns;
   for (int i = thread_index(); i < call.columns; i += block_threads()) to[i] = from[i];

@@ -77,6 +77,7 @@ KERN_DEVICE float float_row(const FloatProduct& call, const std::byte* panel, co
   for (int i = 0; i < ahead; ++i)
     if (i < tiles) weights[i].load(from + static_cast<std::size_t>(i) * tile_bytes);
   from += static_cast<std::size_t>(ahead) * tile_bytes;
+  wait_for_inputs(); // weights are none
   float lane[lanes_of_thread] = {};
   for (int first = 0; first < tiles; first += ahead, from += static_cast<std::size_t>(ahead) * tile_bytes) {
     if (first * float_columns % staged_columns == 0) stage_columns(call, x, first * float_columns, shared);

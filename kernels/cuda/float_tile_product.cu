@@ -228,6 +228,7 @@ KERN_DEVICE void store_float_tile(const FloatTileProduct& call, const FloatTileP
 
 template <class Traits>
 __global__ void __launch_bounds__(most_token_warps * 64, 1) float_tile_product(FloatTileProduct call) {
+  wait_for_inputs();
   using Block = typename Traits::Block;
   const FloatTilePlace at(call);
   const FloatTileLayout layout{call.token_warps};

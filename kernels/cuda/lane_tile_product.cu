@@ -129,6 +129,7 @@ KERN_DEVICE void store_lanes(const LaneTileProduct& call, const LanePlace& at, c
 }
 
 template <class Traits> __global__ void __launch_bounds__(lane_threads) lane_tile_product(LaneTileProduct call) {
+  wait_for_inputs();
   using Block = typename Traits::Block;
   auto& shared = shared_memory<LaneShared<Block>>();
   const LanePlace at;

@@ -20,6 +20,7 @@ struct ReadAll {
 
 /// Sixteen loads under way in each thread.
 __global__ void read_all(ReadAll call) {
+  wait_for_inputs();
   constexpr int ahead = 16;
   const std::size_t stride = static_cast<std::size_t>(grid_x()) * limit_threads;
   std::size_t i = static_cast<std::size_t>(block_x()) * limit_threads + static_cast<std::size_t>(thread_index());
@@ -41,6 +42,7 @@ struct Saturate {
 
 /// Eight independent products of a warp at a time.
 __global__ void saturate_int8(Saturate call) {
+  wait_for_inputs();
   constexpr int chains = 8;
   int sums[chains][4] = {};
   const auto seed = static_cast<std::uint32_t>(thread_index());
@@ -57,6 +59,7 @@ __global__ void saturate_int8(Saturate call) {
 }
 
 __global__ void saturate_halves(Saturate call) {
+  wait_for_inputs();
   constexpr int chains = 8;
   float sums[chains][4] = {};
   const auto seed = static_cast<std::uint32_t>(thread_index());
@@ -74,6 +77,7 @@ __global__ void saturate_halves(Saturate call) {
 
 /// Sixteen independent sums in each thread.
 __global__ void saturate_fp32(Saturate call) {
+  wait_for_inputs();
   constexpr int chains = 16;
   float sums[chains];
   KERN_UNROLL

@@ -34,6 +34,7 @@ KERN_DEVICE RoundedUnit unit_of(const RoundedRows& rows, std::int64_t unit) {
 
 /// A block a token; its warps take units in turn.
 __global__ void __launch_bounds__(norm_threads) norm_quantize(NormQuantize call) {
+  wait_for_inputs();
   const std::int64_t token = block_x();
   ActivationRow row{call.x + token * call.columns, call.weight, 1.0f, call.columns,
                     call.normed ? call.normed + token * call.columns : nullptr};
@@ -61,6 +62,7 @@ struct Norm {
 };
 
 __global__ void __launch_bounds__(norm_threads) norm(Norm call) {
+  wait_for_inputs();
   auto& shared = shared_memory<NormShared>();
   const std::int64_t row = block_x();
   float* out = call.out + row * call.columns;

@@ -17,6 +17,7 @@ struct RopeTable {
 
 /// A block a token.
 __global__ void __launch_bounds__(rope_threads) make_rope_table(RopeTable call) {
+  wait_for_inputs();
   const std::int64_t token = block_x();
   const int half = call.rope.dims / 2;
   float* cosines = call.table + token * call.rope.dims;
@@ -41,6 +42,7 @@ struct Rotate {
 
 /// A thread a pair; blocks along x are tokens.
 __global__ void __launch_bounds__(rope_threads) rotate_rows(Rotate call) {
+  wait_for_inputs();
   const std::int64_t token = block_x();
   const int half = call.dims / 2;
   const int index = block_y() * rope_threads + thread_index();

@@ -2,8 +2,10 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdlib>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kern::cuda {
@@ -45,6 +47,8 @@ public:
           std::to_string(info_.minor) +
           "; build it for this one with make cuda CUDA_ARCHS=" + std::to_string(info_.major * 10 + info_.minor));
     check(error, "loading kernels");
+    const char* wish = std::getenv("KERN_GPU_OVERLAP");
+    overlaps_ = info_.major >= 9 && !(wish && std::string_view(wish) == "0");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
   }
   ~CudaDevice() override {
@@ -108,9 +112,18 @@ public:
     use();
     if (call.shared_bytes > default_shared_bytes) allow_shared(call.kernel, call.shared_bytes);
     void* arguments[] = {const_cast<void*>(call.arguments)};
-    check(cudaLaunchKernel(call.kernel, dim3(call.grid.x, call.grid.y, call.grid.z), dim3(call.threads), arguments,
-                           call.shared_bytes, stream_),
-          "launching a kernel");
+    cudaLaunchConfig_t configuration{};
+    configuration.gridDim = dim3(call.grid.x, call.grid.y, call.grid.z);
+    configuration.blockDim = dim3(call.threads);
+    configuration.dynamicSmemBytes = call.shared_bytes;
+    configuration.stream = stream_;
+    // The next kernel's blocks come up while the last of this one's are at work; they wait for it in wait_for_inputs().
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    configuration.attrs = &overlap;
+    configuration.numAttrs = overlaps_ ? 1 : 0;
+    check(cudaLaunchKernelExC(&configuration, call.kernel, arguments), "launching a kernel");
     ++recorded_;
   }
 
@@ -179,6 +192,7 @@ private:
   std::uint64_t marker_ = 0;
   std::map<const void*, std::size_t> allowed_shared_;
   int recorded_ = 0;
+  bool overlaps_ = false; // whether kernels may begin before the one before them has ended
 };
 
 } // namespace

@@ -373,6 +373,7 @@ KERN_DEVICE void store_tile(const TileProduct& call, const TilePlace& at, const 
 }
 
 template <class Traits> __global__ void __launch_bounds__(most_tile_threads, 1) tile_product(TileProduct call) {
+  wait_for_inputs();
   const TilePlace at(call);
   const TileLayout<Traits> layout{call.shape};
   const int units = call.x.units;

@@ -130,6 +130,7 @@ template <class Traits> __global__ void __launch_bounds__(product_threads) vecto
   SlabWalk at{call.list, (call.units + slab_units - 1) / slab_units, pairs ? 2 * block_x() : block_x()};
   UnitCodec<Traits> codec;
   load_unit(call, at, codec);
+  wait_for_inputs(); // weights are none
   prepare_activations<Traits>(call, token, shared);
   for (int step = 0; at.valid(); ++step) {
     const int unit = at.slab * slab_units + thread_index() / panel_rows;

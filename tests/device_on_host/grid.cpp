@@ -78,6 +78,7 @@ struct Fiber {
   int trades = 0;
   std::vector<Copy> copies; // that haven't been made yet
   int groups = 0;           // committed
+  bool has_inputs = false;  // has waited for other kernels
 };
 
 struct Warp {
@@ -117,11 +118,17 @@ public:
         throw std::logic_error("threads of block " + std::to_string(place.block_x) +
                                " wait for each other: some ended, or wait at another barrier");
     }
-    for (const Fiber& fiber : fibers_)
+    for (const Fiber& fiber : fibers_) {
+      if (!fiber.has_inputs)
+        throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
+                               " ended without waiting for its inputs");
       if (!fiber.copies.empty())
         throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
                                " ended without waiting for its copies");
+    }
   }
+
+  void note_inputs() { current_->has_inputs = true; }
 
   void block_barrier() {
     Fiber& mine = *current_;
@@ -257,6 +264,7 @@ std::vector<int> order_of(unsigned threads, ThreadOrder order) {
 
 } // namespace
 
+void note_inputs() { BlockRun::running->note_inputs(); }
 void wait_for_block() { BlockRun::running->block_barrier(); }
 void wait_for_warp() { BlockRun::running->warp_barrier(); }
 const std::byte* trade(const void* mine, std::size_t bytes) { return BlockRun::running->trade(mine, bytes); }

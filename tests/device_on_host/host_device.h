@@ -42,6 +42,8 @@ struct ThreadPlace {
 };
 extern thread_local ThreadPlace here;
 
+/// The thread has waited for what other kernels wrote.
+void note_inputs();
 /// Waits for all threads of the block, or of the warp.
 void wait_for_block();
 void wait_for_warp();
@@ -64,6 +66,7 @@ inline int block_z() { return test::here.block_z; }
 inline int grid_x() { return test::here.grid_x; }
 inline int grid_y() { return test::here.grid_y; }
 
+inline void wait_for_inputs() { test::note_inputs(); }
 inline void block_barrier() { test::wait_for_block(); }
 inline void warp_barrier() { test::wait_for_warp(); }
 template <class Shared> Shared& shared_memory() { return *reinterpret_cast<Shared*>(test::here.shared); }
