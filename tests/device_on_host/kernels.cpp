@@ -7,4 +7,6 @@
 #include "kernels/cuda/cache.cu"
 #include "kernels/cuda/quantize.cu"
 #include "kernels/cuda/rope.cu"
+#include "kernels/cuda/sampler.cu"
+#include "kernels/cuda/top_keys.cu"
 #include "kernels/cuda/vector_product.cu"
