@@ -386,7 +386,7 @@ template <int strips> KERN_DEVICE void attend_queries(const TileWalk& walk) {
 }
 
 /// Blocks: KV heads of the last tile first, which has the most chunks.
-template <int strips> __global__ void __launch_bounds__(128, 2) tile_attention(TileAttention call) {
+template <int strips> __global__ void __launch_bounds__(128, strips == 1 ? 3 : 2) tile_attention(TileAttention call) {
   const AttentionShape& shape = call.shape;
   const int queries = block_threads() / 2;
   const int group = shape.heads / shape.kv_heads;

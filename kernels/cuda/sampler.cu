@@ -98,6 +98,10 @@ KERN_DEVICE int find_drawn(const SamplerShared& shared, int count, double number
 __global__ void __launch_bounds__(sampler_threads) draw_token(DrawToken call) {
   auto& shared = shared_memory<SamplerShared>();
   const SamplingChain& chain = call.chain;
+  if (call.count == 1) { // every step keeps it
+    if (thread_index() == 0) *call.token = id_of(call.keys[0]);
+    return;
+  }
   for (int i = thread_index(); i < call.count; i += sampler_threads) {
     shared.logits[i] = logit_of(call.keys[i]);
     shared.ids[i] = id_of(call.keys[i]);
@@ -145,11 +149,6 @@ void launch_sample(Device& device, const SamplingChain& chain, const float* logi
   call.keys = launch_top_keys(device, logits, vocab_size, kept_keys(chain, vocab_size), scratch);
   call.count = first_candidates(chain, vocab_size);
   call.chain = chain;
-  if (chain.temperature <= 0.0f) { // the one candidate is drawn whatever the steps say
-    call.chain.temperature = 1.0f;
-    call.chain.top_p = 1.0f;
-    call.chain.min_p = 0.0f;
-  }
   call.position = position;
   call.token = token;
   launch(device, draw_token, {1}, sampler_threads, sizeof(SamplerShared), call);
