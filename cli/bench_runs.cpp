@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "cli/signals.h"
-#include "engine/random.h"
+#include "kernels/random.h"
 
 namespace kern {
 

@@ -27,8 +27,10 @@ add_library(kern_cuda OBJECT
   kernels/cuda/quantize.cu
   kernels/cuda/rope.cu
   kernels/cuda/runtime.cu
+  kernels/cuda/sampler.cu
   kernels/cuda/staging.cpp
   kernels/cuda/tile_product.cu
+  kernels/cuda/top_keys.cu
   kernels/cuda/units.cpp
   kernels/cuda/vector_product.cu
   tests/device_headers.cu) # headers that host and device share, as device code

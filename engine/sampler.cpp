@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/random.h"
 #include "engine/samplers/steps.h"
+#include "kernels/random.h"
 
 namespace kern {
 

@@ -181,6 +181,22 @@ TEST_CASE("device: attention of a long text, more chunks than the device has war
   }
 }
 
+TEST_CASE("device: a recorded step attends at the positions that are there when it is replayed") {
+  BothSides early(case_of(3, 2, 32, 32, 0, rows_of(0, {5, 64}), {400}));
+  BothSides late(case_of(3, 2, 32, 32, 0, rows_of(0, {399, 128}), {400})); // the same cache and queries
+  early.on.device().begin_recording();
+  cuda::launch_split_attention(early.on.device(), early.c.shape, early.layer, early.step, early.q_on, early.out,
+                               early.scratch);
+  const auto recording = early.on.device().end_recording();
+  for (const BothSides* at : {&early, &late, &early}) {
+    early.on.device().copy_in(at->c.rows.positions.data(),
+                              reinterpret_cast<std::byte*>(const_cast<std::int32_t*>(early.step.position)),
+                              at->c.rows.positions.size() * sizeof(std::int32_t));
+    early.on.device().replay(*recording);
+    CHECK(same_numbers(early.on.read(early.out, early.expected.size()), at->expected));
+  }
+}
+
 TEST_CASE("device: what is no number changes the results that see it, and no others") {
   for (const Damage& damage : damages) {
     BothSides both(case_of(2, 1, 32, 32, 30, rows_of(0, {60, 69, 70, 75, 99, 100, 127, 149}), {150}), damage);

@@ -143,7 +143,7 @@ KERN_DEVICE void load_four(const float* from, float* to) {
 template <bool masked>
 KERN_DEVICE void multiply_rows(const float* a, int stride, const float* b, int count,
                                const std::uint32_t (&seen)[thread_queries], TileSums& sum) {
-  KERN_UNROLL_BY(4)
+  KERN_UNROLL_BY(masked ? 2 : 4)
   for (int row = 0; row < count; ++row) {
     float left[thread_queries];
     float right[thread_columns];
@@ -322,22 +322,24 @@ KERN_DEVICE void use_piece(const TileWalk& walk, int chunk, int index, const flo
     return;
   }
   const int place = (index - key_pieces) % walk.value_pieces();
+  const int strip = (index - key_pieces) / walk.value_pieces();
   const int first = place * walk.piece_rows;
   const int stride = walk.queries + 16;
   const float* weights = shared.weights + first * stride + walk.my_query;
   const int begin = chunk * page_positions;
   const bool all_seen = begin + page_positions - 1 <= walk.first_position &&
                         first_visible(walk.last_position, walk.call.shape.window) <= begin;
-  if (all_seen) {
+  // A warp has 32 columns; those behind the last dimension are left to the others' time.
+  const bool wanted = strip * tile_columns + walk.my_column / 32 * 32 < walk.call.shape.value_dim;
+  if (wanted && all_seen) {
     multiply_rows<false>(weights, stride, columns, walk.piece_rows, seen, sum);
-  } else {
+  } else if (wanted) {
     KERN_UNROLL
     for (int i = 0; i < thread_queries; ++i)
       seen[i] = shared.seen[first / 32 * walk.queries + walk.my_query + i] >> first % 32;
     multiply_rows<true>(weights, stride, columns, walk.piece_rows, seen, sum);
   }
   if (place + 1 < walk.value_pieces()) return;
-  const int strip = (index - key_pieces) / walk.value_pieces();
   KERN_UNROLL
   for (int s = 0; s < strips; ++s)
     if (s == strip) merge_strip(walk, sum, totals[s]);
@@ -386,7 +388,7 @@ template <int strips> KERN_DEVICE void attend_queries(const TileWalk& walk) {
 }
 
 /// Blocks: KV heads of the last tile first, which has the most chunks.
-template <int strips> __global__ void __launch_bounds__(128, 2) tile_attention(TileAttention call) {
+template <int strips> __global__ void __launch_bounds__(128, strips == 1 ? 3 : 2) tile_attention(TileAttention call) {
   wait_for_inputs();
   const AttentionShape& shape = call.shape;
   const int queries = block_threads() / 2;

@@ -36,8 +36,8 @@ KERN_DEVICE Octet load_octet(const HeadCells& cells, int row, int column) {
     const int size = cells.format == Format::f32 ? 4 : 2;
     const std::byte* from = cells.data + element * size;
     if (width % 8 == 0) {
-      octet.codes[0] = *reinterpret_cast<const uint4*>(from);
-      if (size == 4) octet.codes[1] = *reinterpret_cast<const uint4*>(from + 16);
+      octet.codes[0] = load_once(reinterpret_cast<const uint4*>(from));
+      if (size == 4) octet.codes[1] = load_once(reinterpret_cast<const uint4*>(from + 16));
     } else if (size == 2) {
       std::uint32_t pair[4];
       load_pairs(from, (width - column) / 2, pair);
@@ -59,7 +59,8 @@ KERN_DEVICE Octet load_octet(const HeadCells& cells, int row, int column) {
   octet.codes[0].y = codes.y;
   const std::byte* scales = cells.data + cells.dims * page_positions / (four_bits ? 2 : 1);
   if (cells.is_key)
-    octet.scales = *reinterpret_cast<const uint4*>(scales + (row / cache_block * page_positions + column) * 2);
+    octet.scales =
+        load_once(reinterpret_cast<const uint4*>(scales + (row / cache_block * page_positions + column) * 2));
   else
     octet.scales.x =
         *reinterpret_cast<const std::uint16_t*>(scales + (row * (width / cache_block) + column / cache_block) * 2);

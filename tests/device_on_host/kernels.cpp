@@ -12,5 +12,7 @@
 #include "kernels/cuda/limits.cu"
 #include "kernels/cuda/quantize.cu"
 #include "kernels/cuda/rope.cu"
+#include "kernels/cuda/sampler.cu"
 #include "kernels/cuda/tile_product.cu"
+#include "kernels/cuda/top_keys.cu"
 #include "kernels/cuda/vector_product.cu"
