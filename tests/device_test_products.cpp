@@ -78,6 +78,7 @@ TEST_CASE("device: what becomes of a vector product's result: parts x biases x e
   check_vector_product<Q8_0>(cpu, {{18}, 288, 1, Epilogue::add});
   check_vector_product<Q4_K>(cpu, {{35, 35}, 512, 2, Epilogue::activate, true});
   check_vector_product<Q5_1>(cpu, {{16, 16}, 320, 1, Epilogue::activate});
+  check_vector_product<Q4_K>(cpu, {{18, 18}, 4608, 1, Epilogue::activate}); // several passes for each panel
 }
 
 TEST_CASE("device: float products equal the CPU's: format x shape x parts x epilogue x order of threads") {

@@ -143,6 +143,11 @@ TEST_CASE("device: products with many tokens equal the CPU's in tiles of every s
     check_tile_product<Q6_K>(cpu, {{17}, 256, 130});
   }
   test::host_device().shared_bytes = usual;
+  // Other arithmetic: minimums of 16 and of each rounding, groups of 16 in roundings of 32, one group.
+  check_tile_product<Q2_K>(cpu, {{130}, 256, 66});
+  check_tile_product<Q5_1>(cpu, {{130}, 96, 66});
+  check_tile_product<NVFP4>(cpu, {{130}, 64, 66});
+  check_tile_product<TQ2_0>(cpu, {{130}, 256, 66});
 }
 
 TEST_CASE("device: what becomes of a tile product's result: parts x biases x epilogue") {
@@ -181,6 +186,10 @@ TEST_CASE("device: float products on tensor cores are as exact as rounded activa
   check_float_tile<F16>(130, 72, 70);
   check_float_tile<BF16>(130, 64, 130);
   check_float_tile<F16>(1, 3, 1);
+  const std::size_t usual = test::host_device().shared_bytes;
+  test::host_device().shared_bytes = std::size_t{64} << 10;
+  check_float_tile<F16>(100, 200, 130);
+  test::host_device().shared_bytes = usual;
   check_float_tile<BF16>(16, 16, 33);
 }
 

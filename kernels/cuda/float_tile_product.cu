@@ -268,12 +268,17 @@ __global__ void __launch_bounds__(most_token_warps * 64, 1) float_tile_product(F
   store_float_tile(call, at, results);
 }
 
+std::size_t float_tile_bytes(unsigned token_warps) {
+  return sizeof(FloatTilePanels) + 2 * std::size_t{FloatTileLayout{token_warps}.bytes()};
+}
+
 /// The width with the least time for the busiest multiprocessor; a block's rows cost it about as much as 32 tokens
 /// more.
 unsigned choose_token_warps(const DeviceInfo& device, int slots, int tokens) {
   unsigned best = 1;
   int least = 0;
   for (unsigned warps = most_token_warps; warps >= 1; warps /= 2) {
+    if (float_tile_bytes(warps) > device.shared_bytes) continue;
     const auto width = static_cast<int>(warps) * 32;
     const auto panels = static_cast<int>(block_panels_16);
     const int blocks = ((slots + panels - 1) / panels) * ((tokens + width - 1) / width);
@@ -300,9 +305,8 @@ void launch_float_tile_product(Device& device, std::span<const ProductPart> part
   const unsigned width = call.token_warps * 32;
   const Grid grid{(static_cast<unsigned>(tokens) + width - 1) / width,
                   (static_cast<unsigned>(call.list.slots) + block_panels_16 - 1) / block_panels_16};
-  const std::size_t shared = sizeof(FloatTilePanels) + 2 * std::size_t{FloatTileLayout{call.token_warps}.bytes()};
   launch(device, format == Format::f16 ? float_tile_product<F16> : float_tile_product<BF16>, grid,
-         call.token_warps * 64, shared, call);
+         call.token_warps * 64, float_tile_bytes(call.token_warps), call);
 }
 
 } // namespace kern::cuda

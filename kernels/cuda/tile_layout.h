@@ -17,12 +17,12 @@ struct TileShape {
   unsigned row_bits = 0;
   unsigned token_bits = 0;
 
-  KERN_INLINE unsigned row_warps() const { return 1u << row_bits; }
-  KERN_INLINE unsigned token_warps() const { return 1u << token_bits; }
-  KERN_INLINE unsigned rows() const { return warp_tile << row_bits; }
-  KERN_INLINE unsigned tokens() const { return warp_tile << token_bits; }
-  KERN_INLINE unsigned panels() const { return 2u << row_bits; }
-  KERN_INLINE unsigned threads() const { return 32u << (row_bits + token_bits); }
+  KERN_INLINE constexpr unsigned row_warps() const { return 1u << row_bits; }
+  KERN_INLINE constexpr unsigned token_warps() const { return 1u << token_bits; }
+  KERN_INLINE constexpr unsigned rows() const { return warp_tile << row_bits; }
+  KERN_INLINE constexpr unsigned tokens() const { return warp_tile << token_bits; }
+  KERN_INLINE constexpr unsigned panels() const { return 2u << row_bits; }
+  KERN_INLINE constexpr unsigned threads() const { return 32u << (row_bits + token_bits); }
 };
 
 /// Bytes of one of the two buffers, each with all that a unit needs, and where things are in it.
@@ -32,23 +32,25 @@ template <class Traits> struct TileLayout {
   static constexpr bool wide_minimums = Traits::has_min && Unit<Traits>::rounding == 256;
   static constexpr bool narrow_minimums = Traits::has_min && Unit<Traits>::rounding == 32;
 
-  KERN_INLINE unsigned weights() const { return 0; }                          // codes [rows][256]
-  KERN_INLINE unsigned tokens() const { return shape.rows() * unit_columns; } // codes [tokens][256]
+  KERN_INLINE constexpr unsigned weights() const { return 0; }                          // codes [rows][256]
+  KERN_INLINE constexpr unsigned tokens() const { return shape.rows() * unit_columns; } // codes [tokens][256]
   /// float [groups][rows], in the order of row_place()
-  KERN_INLINE unsigned scales() const { return tokens() + shape.tokens() * unit_columns; }
+  KERN_INLINE constexpr unsigned scales() const { return tokens() + shape.tokens() * unit_columns; }
   /// float [roundings][tokens], in the order of token_place()
-  KERN_INLINE unsigned token_scales() const { return scales() + Unit<Traits>::groups * shape.rows() * 4; }
+  KERN_INLINE constexpr unsigned token_scales() const { return scales() + Unit<Traits>::groups * shape.rows() * 4; }
   /// float [roundings][rows] as scales, where there are minimums
-  KERN_INLINE unsigned min_scales() const { return token_scales() + Unit<Traits>::roundings * shape.tokens() * 4; }
+  KERN_INLINE constexpr unsigned min_scales() const {
+    return token_scales() + Unit<Traits>::roundings * shape.tokens() * 4;
+  }
   /// Of a rounding of 256: bytes [rows][16], a minimum for each 16 columns.
-  KERN_INLINE unsigned minimums() const {
+  KERN_INLINE constexpr unsigned minimums() const {
     return min_scales() + (Traits::has_min ? Unit<Traits>::roundings * shape.rows() * 4 : 0);
   }
   /// int16 [tokens][16]; of roundings of 32: pairs of them, [roundings][tokens] as token_scales
-  KERN_INLINE unsigned sums() const { return minimums() + (wide_minimums ? shape.rows() * 16 : 0); }
+  KERN_INLINE constexpr unsigned sums() const { return minimums() + (wide_minimums ? shape.rows() * 16 : 0); }
   /// The weights' units as they come, [panels][panel_bytes]
-  KERN_INLINE unsigned raw() const { return sums() + (Traits::has_min ? shape.tokens() * 32 : 0); }
-  KERN_INLINE unsigned bytes() const { return raw() + shape.panels() * Unit<Traits>::panel_bytes; }
+  KERN_INLINE constexpr unsigned raw() const { return sums() + (Traits::has_min ? shape.tokens() * 32 : 0); }
+  KERN_INLINE constexpr unsigned bytes() const { return raw() + shape.panels() * Unit<Traits>::panel_bytes; }
 };
 
 /// Where panels of a block begin, before the buffers.

@@ -13,9 +13,10 @@
 // Sums are exact integers below 2^22 and become floats without a conversion: the accumulator begins with the bits of
 // 1.5 * 2^23, so its bits are those of the float 1.5 * 2^23 + sum. The first group of a rounding is scaled by
 //   fma(1.5 * 2^23 + sum, scale, -1.5 * 2^23 * scale) = round(sum * scale):
-// the last factor is exact, because it has two bits more than a scale, whose own are at most 11 (a half) plus 8 (Q6_K's
-// factor). Later groups subtract first, which is exact too. A scale that is infinite, or above 2^104, gives not a
-// number here where the CPU may give infinity.
+// the last factor is exact, because 3 * 2^22 adds two bits to a scale's, and those of formats with narrow roundings are
+// halves or shorter, 11 bits. (A product that is -0 becomes +0, which is then added to a sum that is not -0.) A scale
+// that is infinite, or above 2^104, gives not a number here where the CPU may give infinity. Later groups, and those of
+// wide roundings, subtract first, which is exact too.
 #include <algorithm>
 
 #include "kernels/cuda/codecs.h"
@@ -417,7 +418,7 @@ template <class Traits> __global__ void __launch_bounds__(most_tile_threads, 1) 
   store_tile(call, at, results);
 }
 
-template <class Traits> std::size_t tile_bytes(TileShape shape) {
+template <class Traits> constexpr std::size_t tile_bytes(TileShape shape) {
   return sizeof(TilePanels) + 2 * static_cast<std::size_t>(TileLayout<Traits>{shape}.bytes());
 }
 
@@ -427,6 +428,7 @@ int covering(int things, unsigned size) { return (things + static_cast<int>(size
 /// The shape with the least time, as far as counting goes: what the busiest multiprocessor multiplies and unpacks.
 template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slots, int tokens) {
   constexpr std::size_t shared_of_block = 1024; // that the system takes
+  static_assert(tile_bytes<Traits>({}) <= std::size_t{64} << 10, "the smallest shape fits every device");
   TileShape best;
   double least = 0;
   for (const TileShape shape : {TileShape{2, 2}, {2, 1}, {1, 2}, {1, 1}, {2, 0}, {1, 0}, {0, 1}, {0, 0}}) {
