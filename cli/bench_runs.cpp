@@ -88,6 +88,7 @@ bool BenchRunner::take(const BenchTest& test) {
   for (const std::int32_t token : tokens) {
     if (interrupted()) return false;
     session_.decode(token);
+    session_.finish();
   }
   return true;
 }

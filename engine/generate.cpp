@@ -30,6 +30,15 @@ void check_logits(const Session& session) {
                      static_cast<std::size_t>(session.position() - 1));
 }
 
+/// On the session's backend where that draws by itself, with the same result.
+std::int32_t draw(Session& session, Sampler& sampler, const GenerateOptions& options, std::uint64_t position) {
+  if (!options.top_logprobs)
+    if (const auto chain = sampler.chain())
+      if (const auto token = session.sample(*chain, position)) return *token;
+  check_logits(session);
+  return sampler.sample(session.logits(), session.tokens(), position);
+}
+
 /// What ends the loop before another token is drawn.
 std::optional<EndReason> reason_to_end(const GenerateOptions& options, const GenerateCallbacks& callbacks,
                                        std::size_t drawn, Clock::time_point begin) {
@@ -94,14 +103,13 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
       result.reason = *reason;
       break;
     }
-    check_logits(session);
     if (forced.empty() && callbacks.forced) {
       forced = callbacks.forced();
       std::ranges::reverse(forced);
     }
     const bool is_forced = !forced.empty();
     const std::uint64_t position = static_cast<std::uint64_t>(options.draw) << 32 | session.tokens().size();
-    const std::int32_t token = is_forced ? forced.back() : sampler.sample(session.logits(), session.tokens(), position);
+    const std::int32_t token = is_forced ? forced.back() : draw(session, sampler, options, position);
     if (is_forced) forced.pop_back();
     clock.tick();
     if (!is_forced && std::ranges::binary_search(options.end_tokens, token)) {

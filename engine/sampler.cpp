@@ -46,6 +46,17 @@ void Sampler::add_bias() {
     if (id >= 0 && static_cast<std::size_t>(id) < items.size()) items[static_cast<std::size_t>(id)].logit += bias;
 }
 
+std::optional<SamplingChain> Sampler::chain() const {
+  const SamplerOptions& o = options_;
+  const bool penalizes =
+      o.repeat_last_n != 0 && (o.repeat_penalty != 1.0f || o.presence_penalty != 0.0f || o.frequency_penalty != 0.0f);
+  const bool others = penalizes || o.dry_multiplier != 0.0f || o.top_n_sigma > 0.0f || o.typical_p < 1.0f ||
+                      o.xtc_probability > 0.0f || o.dynatemp_range > 0.0f || o.mirostat != 0 ||
+                      o.adaptive_target >= 0.0f || !o.logit_bias.empty();
+  if (others || o.steps != default_steps()) return std::nullopt;
+  return SamplingChain{o.seed, o.temperature, o.top_k, o.top_p, o.min_p};
+}
+
 bool Sampler::is_greedy() const {
   const SamplerOptions& o = options_;
   const auto has = [&](SamplerStep step) { return std::ranges::find(o.steps, step) != o.steps.end(); };

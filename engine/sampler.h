@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "engine/samplers/dry.h"
 #include "engine/samplers/options.h"
 #include "engine/samplers/selection.h"
+#include "kernels/sampling.h"
 
 namespace kern {
 
@@ -28,6 +30,8 @@ public:
   void reset();
 
   const SamplerOptions& options() const { return options_; }
+  /// The same draws as a chain that a backend knows, where nothing else of the sampler has an effect.
+  std::optional<SamplingChain> chain() const;
   /// What the last call drew from, with probabilities.
   std::span<const Candidate> candidates() const { return candidates_.items(); }
 

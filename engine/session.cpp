@@ -88,7 +88,18 @@ void Session::step(std::span<const std::int32_t> tokens, bool prompt, bool wants
     tokens_.push_back(tokens[i]);
   }
   forward_.run(batch_);
-  if (wants_logits) forward_.read_logits(0, logits_);
+  has_logits_ = !wants_logits;
+}
+
+std::span<const float> Session::logits() const {
+  if (!has_logits_) forward_.read_logits(0, logits_);
+  has_logits_ = true;
+  return logits_;
+}
+
+std::optional<std::int32_t> Session::sample(const SamplingChain& chain, std::uint64_t position) {
+  if (has_logits_) return std::nullopt; // they are here
+  return forward_.sample(0, chain, position);
 }
 
 std::size_t Session::prefill(std::span<const std::int32_t> tokens, const Progress& progress) {
@@ -102,6 +113,7 @@ std::size_t Session::prefill(std::span<const std::int32_t> tokens, const Progres
     const std::size_t count = std::min(next_step(done, seconds, static_cast<bool>(progress)), tokens.size() - done);
     const auto begin = std::chrono::steady_clock::now();
     step(tokens.subspan(done, count), true, done + count == tokens.size());
+    finish();
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     done += count;
     if (progress && !progress(done, tokens.size())) break;

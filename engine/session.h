@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -52,14 +53,19 @@ public:
   /// Appends prompt tokens and computes the logits after the last. Returns how many were taken: all, unless `progress`
   /// stopped it. Throws Error(context_full) before any work where they don't fit.
   std::size_t prefill(std::span<const std::int32_t> tokens, const Progress& progress = {});
-  /// Appends one generated token and computes the logits after it.
+  /// Appends one generated token and has the logits after it computed.
   void decode(std::int32_t token);
+  /// Waits until they are.
+  void finish() { forward_.finish(); }
   /// Forgets tokens from `position` on, and more where the state can't stop there: call prefill with what tokens() no
   /// longer holds. Returns the new length.
   int rollback(int position);
 
   /// [vocab_size], after the last token. Valid until the next call.
-  std::span<const float> logits() const { return logits_; }
+  std::span<const float> logits() const;
+  /// What a sampler with this chain draws from them at a position, without bringing them to the host; nothing where
+  /// their backend doesn't do that.
+  std::optional<std::int32_t> sample(const SamplingChain& chain, std::uint64_t position);
   /// All tokens so far.
   const std::vector<std::int32_t>& tokens() const { return tokens_; }
   const Model& model() const { return model_; }
@@ -76,10 +82,11 @@ private:
   const Model& model_;
   SessionOptions options_;
   State state_;
-  Forward forward_;
+  mutable Forward forward_;
   Batch batch_;
   std::vector<std::int32_t> tokens_;
-  std::vector<float> logits_;
+  mutable std::vector<float> logits_; // on the host, once somebody asks for them
+  mutable bool has_logits_ = true;
 };
 
 } // namespace kern

@@ -13,6 +13,7 @@ StepLimits StepLimits::most(const StepLimits& other) const {
   both.key_dim = std::max(key_dim, other.key_dim);
   both.value_dim = std::max(value_dim, other.value_dim);
   both.pages = std::max(pages, other.pages);
+  both.vocab_size = std::max(vocab_size, other.vocab_size);
   return both;
 }
 

@@ -20,11 +20,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "kernels/pages.h"
+#include "kernels/sampling.h"
 #include "quant/format_id.h"
 
 namespace kern {
@@ -155,7 +157,8 @@ struct StepLimits {
   int heads = 0;            // the most of any layer
   int key_dim = 0;          // the most of any layer
   int value_dim = 0;
-  int pages = 0; // of a page table
+  int pages = 0;      // of a page table
+  int vocab_size = 0; // of the logits
 
   /// The larger of both in every respect.
   StepLimits most(const StepLimits& other) const;
@@ -220,6 +223,14 @@ public:
   virtual bool replay(const RecordedStep& step) {
     static_cast<void>(step);
     return false;
+  }
+
+  /// What the host's sampler would draw from logits [vocab_size], once they are computed; nothing where this backend
+  /// doesn't draw by such a chain, or a logit isn't finite: then the host has to look.
+  virtual std::optional<std::int32_t> sample(const SamplingChain& chain, const float* logits, int vocab_size,
+                                             std::uint64_t position) {
+    static_cast<void>(chain), static_cast<void>(logits), static_cast<void>(vocab_size), static_cast<void>(position);
+    return std::nullopt;
   }
 
   // Primitives

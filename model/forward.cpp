@@ -78,4 +78,14 @@ void Forward::read_logits(int index, std::span<float> out) {
                  out.size() * sizeof(float));
 }
 
+void Forward::finish() {
+  for (const auto& s : scratch_) s->backend.finish();
+}
+
+std::optional<std::int32_t> Forward::sample(int index, const SamplingChain& chain, std::uint64_t position) {
+  Scratch& s = *scratch_[static_cast<std::size_t>(model_.placement().output)];
+  return s.backend.sample(chain, s.logits.data + static_cast<std::ptrdiff_t>(index) * s.logits.columns,
+                          s.logits.columns, position);
+}
+
 } // namespace kern

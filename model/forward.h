@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,10 @@ public:
   void run(const Batch& batch);
   /// Logits of the batch's wanted row `index`, copied to out [vocab_size]; waits for the step.
   void read_logits(int index, std::span<float> out);
+  /// Waits for every step.
+  void finish();
+  /// Draws a token from them where they are; nothing where their backend doesn't (Backend::sample).
+  std::optional<std::int32_t> sample(int index, const SamplingChain& chain, std::uint64_t position);
   /// Null: none. Watching changes no result.
   void set_tap(Tap* tap) { tap_ = tap; }
 

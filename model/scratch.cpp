@@ -69,6 +69,7 @@ StepLimits step_limits(const ModelSpec& spec, const ForwardLimits& limits, int c
   StepLimits step;
   step.tokens = std::max(limits.tokens, limits.logits);
   step.columns = spec.dim;
+  step.vocab_size = spec.vocab_size;
   step.pages = (context + page_positions - 1) / page_positions;
   for (const LayerSpec& layer : spec.layers) {
     const Attention& attention = std::get<Attention>(layer.mixer);

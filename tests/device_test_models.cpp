@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/generate.h"
 #include "engine/placement.h"
 #include "engine/session.h"
 #include "kernels/cuda/cuda_backend.h"
@@ -102,6 +103,38 @@ TEST_CASE("device: layers shared with the CPU in every way give the same bits") 
       const Model model(gguf, placed.backends, placed.placement);
       CHECK(same_bits(test::trace(model, test::device_session(), prompt), expected));
     }
+}
+
+TEST_CASE("device: tokens are drawn where the logits are, as the host's sampler draws them") {
+  const Gguf gguf = test::open_fixture("wide-Q8_0");
+  const auto prompt = test::some_tokens(5);
+  CpuBackend cpu(1);
+  const auto gpu = test::open_gpu_backend();
+  const Model on_cpu(gguf, cpu), on_gpu(gguf, *gpu);
+  GenerateOptions options;
+  options.max_tokens = 6;
+  GenerateCallbacks callbacks;
+  callbacks.to_text = [](std::int32_t) { return std::string(); };
+  callbacks.finish_text = [] { return std::string(); };
+  callbacks.emit = [](std::string_view) { return true; };
+  callbacks.interrupted = [] { return false; };
+  SamplerOptions usual, greedy, warm, biased;
+  usual.seed = 7;
+  greedy.temperature = 0.0f;
+  warm.temperature = 1.5f;
+  warm.top_k = 0; // no chain for a device
+  biased.logit_bias = {{3, 4.0f}};
+  int drawn_there = 0;
+  for (const SamplerOptions& sampling : {usual, greedy, warm, biased}) {
+    Session first(on_cpu, test::device_session()), second(on_gpu, test::device_session());
+    Sampler a(sampling, first.logits().size()), b(sampling, first.logits().size());
+    const auto expected = generate(first, a, prompt, options, callbacks);
+    const auto result = generate(second, b, prompt, options, callbacks);
+    CHECK(result.tokens == expected.tokens);
+    CHECK(result.tokens.size() == 6);
+    if (b.chain() && b.chain()->runs_on_device()) ++drawn_there;
+  }
+  CHECK(drawn_there == 2);
 }
 
 } // namespace kern

@@ -27,7 +27,7 @@ std::vector<float> rough_logits(std::size_t count, unsigned seed, float spread) 
   return logits;
 }
 
-SamplerOptions options_of(const cuda::SamplingChain& chain) {
+SamplerOptions options_of(const SamplingChain& chain) {
   SamplerOptions options;
   options.seed = chain.seed;
   options.temperature = chain.temperature;
@@ -38,7 +38,7 @@ SamplerOptions options_of(const cuda::SamplingChain& chain) {
 }
 
 /// Draws at some positions on both sides.
-void check_draws(const cuda::SamplingChain& chain, const std::vector<float>& logits, int draws) {
+void check_draws(const SamplingChain& chain, const std::vector<float>& logits, int draws) {
   CAPTURE(chain.temperature);
   CAPTURE(chain.top_k);
   CAPTURE(chain.top_p);
@@ -103,10 +103,10 @@ TEST_CASE("device: tokens drawn are the host sampler's: each step there or not, 
 }
 
 TEST_CASE("device: tokens drawn are the host sampler's: large and small vocabularies, ties, nothing allowed, greedy") {
-  const cuda::SamplingChain usual{7, 0.8f, 40, 0.95f, 0.05f};
-  const cuda::SamplingChain greedy{7, 0.0f, 40, 0.95f, 0.05f};
-  const cuda::SamplingChain many{7, 1.0f, 1024, 0.999f, 0.0f};
-  for (const cuda::SamplingChain& chain : {usual, greedy, many}) {
+  const SamplingChain usual{7, 0.8f, 40, 0.95f, 0.05f};
+  const SamplingChain greedy{7, 0.0f, 40, 0.95f, 0.05f};
+  const SamplingChain many{7, 1.0f, 1024, 0.999f, 0.0f};
+  for (const SamplingChain& chain : {usual, greedy, many}) {
     check_draws(chain, rough_logits(151936, 4, 3.0f), 2);
     check_draws(chain, rough_logits(4096, 5, 3.0f), 4);
     check_draws(chain, {0.5f}, 2);
@@ -117,8 +117,8 @@ TEST_CASE("device: tokens drawn are the host sampler's: large and small vocabula
   }
   check_draws({7, 1.0f, 4, 0.5f, 0.0f}, std::vector<float>(100, 1.0f), 20); // a share reached exactly
   check_draws({7, -1.0f, 0, 1.0f, 0.0f}, rough_logits(500, 6, 1.0f), 2); // no top-k is needed
-  CHECK(!cuda::SamplingChain{7, 0.8f, 0, 0.95f, 0.05f}.runs_on_device());
-  CHECK(!cuda::SamplingChain{7, 0.8f, 1025, 0.95f, 0.05f}.runs_on_device());
+  CHECK(!SamplingChain{7, 0.8f, 0, 0.95f, 0.05f}.runs_on_device());
+  CHECK(!SamplingChain{7, 0.8f, 1025, 0.95f, 0.05f}.runs_on_device());
 }
 
 } // namespace kern

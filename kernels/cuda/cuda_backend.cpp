@@ -108,16 +108,35 @@ std::size_t rounded_bytes(const StepLimits& limits, int rounding) {
 
 } // namespace
 
-/// Rounded activations for both kinds of formats, and partial results of attention.
+namespace {
+
+/// A draw as the host and the device see it.
+struct Draw {
+  std::uint64_t position = 0;
+  std::int32_t token = 0;
+  std::int32_t non_finite = 0; // logits
+};
+
+std::size_t draw_bytes(const StepLimits& limits) {
+  SamplingChain most;
+  most.temperature = 1.0f;
+  most.top_k = most_top_k;
+  return sizeof(Draw) + cuda::sampler_bytes(most, std::max(limits.vocab_size, 1));
+}
+
+} // namespace
+
+/// Rounded activations for both kinds of formats, partial results of attention, what a draw needs.
 struct CudaBackend::Workspace {
   Workspace(Device& device, const StepLimits& wanted)
       : limits(wanted), by32(device, rounded_bytes(wanted, 32)), by256(device, rounded_bytes(wanted, 256)),
-        splits(device, split_bytes(wanted)) {}
+        splits(device, split_bytes(wanted)), draws(device, draw_bytes(wanted)) {}
 
   StepLimits limits;
   DeviceBuffer by32;
   DeviceBuffer by256;
   DeviceBuffer splits;
+  DeviceBuffer draws; // Draw, then scratch
 };
 
 CudaBackend::CudaBackend(std::unique_ptr<Device> device, bool exact)
@@ -211,7 +230,7 @@ MemoryUse CudaBackend::weight_memory(const WeightSource& source, WeightUse use) 
 }
 
 std::uint64_t CudaBackend::workspace_bytes(const StepLimits& limits) const {
-  return rounded_bytes(limits, 32) + rounded_bytes(limits, 256) + split_bytes(limits);
+  return rounded_bytes(limits, 32) + rounded_bytes(limits, 256) + split_bytes(limits) + draw_bytes(limits);
 }
 
 void CudaBackend::reserve(const StepLimits& limits) {
@@ -302,6 +321,21 @@ void CudaBackend::run_products(std::span<const Product> products, const Input& i
     parts[count++] = {on_device(*product.weight).matrix(), vector_or_null(product.bias), product.out.data};
   }
   flush();
+}
+
+std::optional<std::int32_t> CudaBackend::sample(const SamplingChain& chain, const float* logits, int vocab_size,
+                                                std::uint64_t position) {
+  if (!chain.runs_on_device() || vocab_size > workspace_->limits.vocab_size) return std::nullopt;
+  auto* on_device = reinterpret_cast<Draw*>(workspace_->draws.data());
+  Draw draw;
+  draw.position = position;
+  upload(&draw, on_device, sizeof draw);
+  cuda::launch_find_non_finite(*device_, logits, vocab_size, &on_device->non_finite);
+  cuda::launch_sample(*device_, chain, logits, vocab_size, &on_device->position, &on_device->token,
+                      workspace_->draws.data() + sizeof(Draw));
+  read(on_device, &draw, sizeof draw);
+  if (draw.non_finite) return std::nullopt;
+  return draw.token;
 }
 
 void CudaBackend::embed(const Weight& table, const StepInputs& step, float scale, Rows out) {

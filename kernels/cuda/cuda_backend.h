@@ -41,6 +41,9 @@ public:
   std::unique_ptr<RecordedStep> record(const std::function<void()>& enqueue) override;
   bool replay(const RecordedStep& step) override;
 
+  std::optional<std::int32_t> sample(const SamplingChain& chain, const float* logits, int vocab_size,
+                                     std::uint64_t position) override;
+
   void embed(const Weight& table, const StepInputs& step, float scale, Rows out) override;
   void rms_norm(Rows x, const Weight& weight, float epsilon, Rows out) override;
   void matmul(const Weight& weight, Rows x, Rows out) override;

@@ -8,6 +8,7 @@
 #include "kernels/cuda/activations.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/units.h"
+#include "kernels/sampling.h"
 
 namespace kern::cuda {
 
@@ -97,24 +98,12 @@ void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts
 void launch_float_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                                Epilogue epilogue);
 
-/// The most candidates that the device draws from.
-inline constexpr int most_top_k = 1024;
-
-/// Steps of a sampler (engine/samplers/options.h) in their default order: top-k, top-p, min-p, temperature.
-struct SamplingChain {
-  std::uint64_t seed = 0;
-  float temperature = 0.0f; // 0: the most likely token
-  int top_k = 0;
-  float top_p = 1.0f; // 1: off
-  float min_p = 0.0f; // 0: off
-
-  /// Others are the host's: without a top-k, probabilities are sums over the whole vocabulary in one order.
-  bool runs_on_device() const { return temperature <= 0.0f || (top_k >= 1 && top_k <= most_top_k); }
-};
 /// *token = what the host's sampler draws from logits [vocab_size], none of them NaN, at *position: of the token to
 /// draw, as Sampler::sample takes it. Ties go to the lower id. All in device memory; scratch: sampler_bytes.
 void launch_sample(Device& device, const SamplingChain& chain, const float* logits, int vocab_size,
                    const std::uint64_t* position, std::int32_t* token, std::byte* scratch);
 std::size_t sampler_bytes(const SamplingChain& chain, int vocab_size);
+/// *found += how many threads see a logit that is no finite number.
+void launch_find_non_finite(Device& device, const float* logits, int vocab_size, std::int32_t* found);
 
 } // namespace kern::cuda

@@ -129,6 +129,20 @@ __global__ void __launch_bounds__(sampler_threads) draw_token(DrawToken call) {
   if (thread_index() == 0) *call.token = shared.ids[find_drawn(shared, count, uniform(chain.seed, *call.position))];
 }
 
+struct FindNonFinite {
+  const float* logits;
+  int count;
+  std::int32_t* found;
+};
+
+__global__ void __launch_bounds__(sampler_threads) find_non_finite(FindNonFinite call) {
+  wait_for_inputs();
+  bool any = false;
+  for (int i = block_x() * sampler_threads + thread_index(); i < call.count; i += grid_x() * sampler_threads)
+    any = any || (float_bits(call.logits[i]) & 0x7F800000u) == 0x7F800000u;
+  if (any) atomic_add(call.found, 1);
+}
+
 /// Candidates that the chain begins with.
 int first_candidates(const SamplingChain& chain, int vocab_size) {
   return chain.temperature <= 0.0f ? 1 : std::min(chain.top_k, vocab_size);
@@ -138,6 +152,12 @@ int kept_keys(const SamplingChain& chain, int vocab_size) {
 }
 
 } // namespace
+
+void launch_find_non_finite(Device& device, const float* logits, int vocab_size, std::int32_t* found) {
+  const int blocks = std::min((vocab_size + sampler_threads - 1) / sampler_threads, 2 * device.info().multiprocessors);
+  launch(device, find_non_finite, {static_cast<unsigned>(blocks)}, sampler_threads, 0,
+         FindNonFinite{logits, vocab_size, found});
+}
 
 std::size_t sampler_bytes(const SamplingChain& chain, int vocab_size) {
   return top_keys_bytes(vocab_size, kept_keys(chain, vocab_size));

@@ -6,6 +6,7 @@
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/top_keys.h"
+#include "kernels/sampling.h"
 
 namespace kern::cuda {
 
