@@ -393,8 +393,9 @@ KERN_DEVICE void attend_chunks(const SplitAttention& call, const WarpWork& work,
 }
 
 /// Shared memory of a warp: its weights and its ring.
-template <int queries>
-constexpr int warp_floats = page_positions* queries + ring_stages* stage_bytes / static_cast<int>(sizeof(float));
+KERN_INLINE constexpr int warp_floats(int queries) {
+  return page_positions * queries + ring_stages * stage_bytes / static_cast<int>(sizeof(float));
+}
 
 /// Blocks: x KV head and up to `queries` of its heads, y split, z token.
 template <int queries, int strips>
@@ -429,7 +430,7 @@ __global__ void __launch_bounds__(split_threads, 3) split_attention(SplitAttenti
   auto* q = &shared_memory<float>();
   work.q = q;
   work.q_stride = queries;
-  work.weights = q + shape.key_dim * queries + warp_index() * warp_floats<queries>;
+  work.weights = q + shape.key_dim * queries + warp_index() * warp_floats(queries);
   PieceRing ring{reinterpret_cast<unsigned char*>(work.weights + page_positions * queries)};
   PieceWalk ahead = walk;
   for (int stage = 0; stage < ring_stages - 1; ++stage) ahead.copy_next(ring.stages + stage * stage_bytes);
@@ -457,7 +458,7 @@ template <int queries, int strips> void launch_chunks(Device& device, const Spli
   const int tiles = (shape.heads / shape.kv_heads + queries - 1) / queries;
   const int blocks = shape.kv_heads * tiles;
   const int splits = splits_of(device.info(), shape, blocks, call.step.tokens, call.step.pages_per_sequence);
-  const int floats = shape.key_dim * queries + split_warps * warp_floats<queries>;
+  const int floats = shape.key_dim * queries + split_warps * warp_floats(queries);
   launch(device, split_attention<queries, strips>,
          {static_cast<unsigned>(blocks), static_cast<unsigned>(splits), static_cast<unsigned>(call.step.tokens)},
          split_threads, static_cast<std::size_t>(floats) * sizeof(float), call);
