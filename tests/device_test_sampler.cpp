@@ -116,7 +116,7 @@ TEST_CASE("device: tokens drawn are the host sampler's: large and small vocabula
     check_draws(chain, {0.0f, std::numeric_limits<float>::infinity(), 1.0f}, 4);
   }
   check_draws({7, 1.0f, 4, 0.5f, 0.0f}, std::vector<float>(100, 1.0f), 20); // a share reached exactly
-  check_draws({7, -1.0f, 0, 1.0f, 0.0f}, rough_logits(500, 6, 1.0f), 2); // no top-k is needed
+  check_draws({7, -1.0f, 0, 1.0f, 0.0f}, rough_logits(500, 6, 1.0f), 2);    // no top-k is needed
   CHECK(!SamplingChain{7, 0.8f, 0, 0.95f, 0.05f}.runs_on_device());
   CHECK(!SamplingChain{7, 0.8f, 1025, 0.95f, 0.05f}.runs_on_device());
 }

@@ -34,13 +34,11 @@ KERN_DEVICE const std::int32_t* page_table_of(const StepInputs& step, int group,
   return step.page_table + (static_cast<std::int64_t>(group) * step.sequences + sequence) * step.pages_per_sequence;
 }
 
-/// Byte `index` of a word as the number that it is, minus 128 or minus 8: the byte becomes the fraction of 2^23, and
-/// the difference is exact. Two instructions of full rate, where a conversion has a fraction of it.
+/// Byte `index` of a word as a number, minus 128 or minus 8 (signed bytes of q8_0 xor 0x80, nibbles of q4_0): the byte
+/// becomes the fraction of 2^23, and the difference is exact. Two instructions of full rate, where a conversion has a
+/// fraction of it.
 KERN_DEVICE float byte_less(std::uint32_t word, int index, float less) {
   return bits_float(select_bytes(word, 0x4B000000u, 0x7540u | static_cast<std::uint32_t>(index))) - (8388608.0f + less);
 }
-/// Signed bytes of q8_0, the word xor 0x80808080; nibbles of q4_0, in bytes.
-KERN_DEVICE float code_of_q8(std::uint32_t word, int index) { return byte_less(word, index, 128.0f); }
-KERN_DEVICE float code_of_q4(std::uint32_t word, int index) { return byte_less(word, index, 8.0f); }
 
 } // namespace kern::cuda

@@ -384,17 +384,17 @@ KERN_DEVICE void attend_chunk(const SplitAttention& call, const WarpWork& work, 
   }
 }
 
-/// All chunks of a warp.
+/// All chunks of a warp, whose first pieces are on their way.
 template <int queries, int strips>
-KERN_DEVICE void attend_chunks(const SplitAttention& call, const WarpWork& work, PieceWalk walk, PieceRing ring) {
-  PieceWalk ahead = walk;
-  for (int stage = 0; stage < ring_stages - 1; ++stage) ahead.copy_next(ring.stages + stage * stage_bytes);
+KERN_DEVICE void attend_chunks(const SplitAttention& call, const WarpWork& work, PieceWalk& walk, PieceRing& ring,
+                               PieceWalk& ahead) {
   for (; !walk.ended(); walk.item += walk.step)
     attend_chunk<queries, strips>(call, work, walk, walk.item % walk.parts * queries, ring, ahead);
 }
 
-template <int queries> KERN_DEVICE constexpr std::size_t warp_floats() {
-  return page_positions * queries + ring_stages * stage_bytes / sizeof(float);
+/// Shared memory of a warp: its weights and its ring.
+KERN_INLINE constexpr int warp_floats(int queries) {
+  return page_positions * queries + ring_stages * stage_bytes / static_cast<int>(sizeof(float));
 }
 
 /// Blocks: x KV head and up to `queries` of its heads, y split, z token.
@@ -429,17 +429,19 @@ __global__ void __launch_bounds__(split_threads, 3) split_attention(SplitAttenti
   walk.value_pieces = page_positions / walk.value_slots;
 
   auto* q = &shared_memory<float>();
+  work.q = q;
+  work.q_stride = queries;
+  work.weights = q + shape.key_dim * queries + warp_index() * warp_floats(queries);
+  PieceRing ring{reinterpret_cast<unsigned char*>(work.weights + page_positions * queries)};
+  PieceWalk ahead = walk;
+  for (int stage = 0; stage < ring_stages - 1; ++stage) ahead.copy_next(ring.stages + stage * stage_bytes);
   for (int i = 0; i < queries; ++i)
     for (int d = thread_index(); d < shape.key_dim; d += split_threads)
       q[d * queries + i] =
           i < work.head_count ? call.q[(work.token * shape.heads + work.first_head + i) * shape.key_dim + d] : 0.0f;
   block_barrier();
-  work.q = q;
-  work.q_stride = queries;
-  work.weights = q + shape.key_dim * queries + warp_index() * static_cast<int>(warp_floats<queries>());
-  const PieceRing ring{reinterpret_cast<unsigned char*>(work.weights + page_positions * queries)};
-  if (few) attend_chunks<few_queries, strips>(call, work, walk, ring);
-  else attend_chunks<queries, strips>(call, work, walk, ring);
+  if (few) attend_chunks<few_queries, strips>(call, work, walk, ring, ahead);
+  else attend_chunks<queries, strips>(call, work, walk, ring, ahead);
 }
 
 /// Query heads of a KV head that a block takes: 4 or 8.
@@ -457,11 +459,10 @@ template <int queries, int strips> void launch_chunks(Device& device, const Spli
   const int tiles = (shape.heads / shape.kv_heads + queries - 1) / queries;
   const int blocks = shape.kv_heads * tiles;
   const int splits = splits_of(device.info(), shape, blocks, call.step.tokens, call.step.pages_per_sequence);
-  const std::size_t shared =
-      (static_cast<std::size_t>(shape.key_dim * queries) + split_warps * warp_floats<queries>()) * sizeof(float);
+  const int floats = shape.key_dim * queries + split_warps * warp_floats(queries);
   launch(device, split_attention<queries, strips>,
          {static_cast<unsigned>(blocks), static_cast<unsigned>(splits), static_cast<unsigned>(call.step.tokens)},
-         split_threads, shared, call);
+         split_threads, static_cast<std::size_t>(floats) * sizeof(float), call);
 }
 
 template <int queries> void launch_strips(Device& device, const SplitAttention& call) {
