@@ -134,16 +134,25 @@ TEST_CASE("device: products with many tokens equal the CPU's: format x shape x o
 TEST_CASE("device: products with many tokens equal the CPU's in tiles of every shape") {
   CpuBackend cpu(1);
   cpu.reserve(test::test_limits(130, 2048));
-  const std::size_t usual = test::host_device().shared_bytes;
-  for (const std::size_t shared : {usual, std::size_t{99} << 10, std::size_t{64} << 10}) { // of sm_90, sm_89, sm_75
-    CAPTURE(shared);
-    test::host_device().shared_bytes = shared;
-    check_tile_product<Q8_0>(cpu, {{130}, 288, 130});
-    check_tile_product<Q4_K>(cpu, {{40}, 512, 70});
-    check_tile_product<Q6_K>(cpu, {{17}, 256, 130});
+  const test::HostDeviceOptions usual = test::host_device();
+  test::host_device().multiprocessors = 1; // which gets the largest tiles that fit
+  struct Case {
+    std::size_t shared_kilobytes; // of sm_90, sm_80, sm_89, sm_75
+    int rows, tokens;
+  };
+  for (const Case& c : {Case{227, 65, 65}, Case{163, 33, 65}, Case{163, 65, 33}, Case{163, 100, 7}, Case{99, 33, 33},
+                        Case{99, 17, 33}, Case{99, 33, 7}, Case{64, 17, 7}, Case{64, 130, 130}}) {
+    CAPTURE(c.shared_kilobytes);
+    CAPTURE(c.rows);
+    CAPTURE(c.tokens);
+    test::host_device().shared_bytes = c.shared_kilobytes << 10;
+    check_tile_product<Q4_K>(cpu, {{c.rows}, 768, c.tokens});
   }
-  test::host_device().shared_bytes = usual;
-  // Other arithmetic: minimums of 16 and of each rounding, groups of 16 in roundings of 32, one group.
+  test::host_device() = usual;
+  // Other arithmetic in a large tile: none, groups of 16, minimums of 16 and of each rounding, groups of 16 in
+  // roundings of 32, one group.
+  check_tile_product<Q8_0>(cpu, {{130}, 288, 130});
+  check_tile_product<Q6_K>(cpu, {{130}, 512, 66});
   check_tile_product<Q2_K>(cpu, {{130}, 256, 66});
   check_tile_product<Q5_1>(cpu, {{130}, 96, 66});
   check_tile_product<NVFP4>(cpu, {{130}, 64, 66});

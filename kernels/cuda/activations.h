@@ -18,21 +18,27 @@ struct RoundedRows {
 
   static std::size_t bytes(std::int64_t tokens, int units, int rounding) {
     const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(units);
-    return count * (unit_columns + unit_columns / static_cast<std::size_t>(rounding) * sizeof(float) +
-                    unit_columns / 16 * sizeof(std::int16_t));
+    return count * (unit_columns + unit_columns / 16 * sizeof(std::int16_t)) + scale_bytes(count, rounding);
   }
-  /// Carves the arrays from memory that is 256-byte aligned.
+  /// Carves the arrays from memory that is 256-byte aligned; each is 16-byte aligned, as copies want it.
   static RoundedRows carve(std::byte* memory, std::int64_t tokens, int units, int rounding) {
     const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(units);
     RoundedRows rows;
     rows.codes = reinterpret_cast<std::int8_t*>(memory);
     memory += count * unit_columns;
     rows.scales = reinterpret_cast<float*>(memory);
-    memory += count * (unit_columns / static_cast<std::size_t>(rounding)) * sizeof(float);
+    memory += scale_bytes(count, rounding);
     rows.sums = reinterpret_cast<std::int16_t*>(memory);
     rows.units = units;
     rows.rounding = rounding;
     return rows;
+  }
+
+private:
+  /// Of `count` units, with what makes it a multiple of 16.
+  static std::size_t scale_bytes(std::size_t count, int rounding) {
+    const std::size_t bytes = count * (unit_columns / static_cast<std::size_t>(rounding)) * sizeof(float);
+    return (bytes + 15) / 16 * 16;
   }
 };
 

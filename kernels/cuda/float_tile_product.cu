@@ -7,10 +7,11 @@
 // then falls below the smallest half is off by 2^-39 of the largest. Adding up 64 columns apart also keeps sums short
 // in the tensor cores' accumulators, which truncate.
 //
-// A block multiplies 128 rows by up to 128 tokens, a warp 64 by 32 of them; six loads of matrices feed 16
-// multiplications of 16 x 8 x 16, which asks shared memory for two thirds of what it can give at a tensor core's full
-// speed. The next 64 columns' weights are on their way to shared memory and its activations to registers meanwhile;
-// those are rounded when they have come.
+// A block multiplies 128 rows by up to 128 tokens, a warp 64 by 32 of them: six loads of matrices for 16
+// multiplications of 16 x 8 x 16, so that shared memory can feed tensor cores to two thirds of an H200's dense peak,
+// which is about what these instructions reach there. The next 64 columns' weights are on their way to shared memory
+// and its activations to registers meanwhile; those are rounded when they have come.
+#include <algorithm>
 #include <type_traits>
 
 #include "kernels/cuda/device.h"
@@ -272,19 +273,20 @@ std::size_t float_tile_bytes(unsigned token_warps) {
   return sizeof(FloatTilePanels) + 2 * std::size_t{FloatTileLayout{token_warps}.bytes()};
 }
 
-/// The width with the least time for the busiest multiprocessor; a block's rows cost it about as much as 32 tokens
-/// more.
+/// The width with the least time for the busiest multiprocessor: a block's rows cost it about as much as 32 tokens
+/// more, and few warps hide little.
 unsigned choose_token_warps(const DeviceInfo& device, int slots, int tokens) {
+  const auto covering = [](int things, unsigned size) {
+    return (things + static_cast<int>(size) - 1) / static_cast<int>(size);
+  };
   unsigned best = 1;
-  int least = 0;
+  double least = 0;
   for (unsigned warps = most_token_warps; warps >= 1; warps /= 2) {
     if (float_tile_bytes(warps) > device.shared_bytes) continue;
-    const auto width = static_cast<int>(warps) * 32;
-    const auto panels = static_cast<int>(block_panels_16);
-    const int blocks = ((slots + panels - 1) / panels) * ((tokens + width - 1) / width);
-    const auto at_once = static_cast<int>(most_token_warps / warps); // of a multiprocessor, as registers go
-    const int rounds = (blocks + device.multiprocessors * at_once - 1) / (device.multiprocessors * at_once);
-    const int time = rounds * at_once * static_cast<int>(warps + 1);
+    const int blocks = covering(slots, block_panels_16) * covering(tokens, warps * 32);
+    const auto busiest = static_cast<unsigned>(covering(blocks, static_cast<unsigned>(device.multiprocessors)));
+    const unsigned at_once = std::min(busiest, most_token_warps / warps); // as registers go
+    const double time = busiest * (warps + 1) / (0.25 + 0.75 * at_once * warps / most_token_warps);
     if (least == 0 || time < least) {
       least = time;
       best = warps;

@@ -425,7 +425,8 @@ template <class Traits> constexpr std::size_t tile_bytes(TileShape shape) {
 /// Blocks of one size that cover a number of things.
 int covering(int things, unsigned size) { return (things + static_cast<int>(size) - 1) / static_cast<int>(size); }
 
-/// The shape with the least time, as far as counting goes: what the busiest multiprocessor multiplies and unpacks.
+/// The shape with the least time, as far as counting goes: what the busiest multiprocessor multiplies and unpacks, and
+/// how much of it runs side by side.
 template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slots, int tokens) {
   constexpr std::size_t shared_of_block = 1024; // that the system takes
   static_assert(tile_bytes<Traits>({}) <= std::size_t{64} << 10, "the smallest shape fits every device");
@@ -435,13 +436,12 @@ template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slo
     const std::size_t bytes = tile_bytes<Traits>(shape);
     if (bytes > device.shared_bytes) continue;
     const int tiles = covering(slots, shape.panels()) * covering(tokens, shape.tokens());
+    const auto busiest = static_cast<unsigned>(covering(tiles, static_cast<unsigned>(device.multiprocessors)));
     const auto by_memory = static_cast<unsigned>((device.shared_bytes + shared_of_block) / (bytes + shared_of_block));
-    const unsigned at_once = std::min(by_memory, most_tile_threads / shape.threads()); // of a multiprocessor
-    const int rounds = covering(tiles, static_cast<unsigned>(device.multiprocessors) * at_once);
-    // Unpacking 32 rows costs as much as multiplying them with about 13 tokens; fewer warps hide less.
+    const unsigned at_once = std::min({busiest, by_memory, most_tile_threads / shape.threads()});
+    // Unpacking 32 rows costs as much as multiplying them with about 13 tokens; few warps hide little.
     const double work = shape.row_warps() * (shape.token_warps() + 0.4);
-    const double busy = 0.25 + 0.75 * at_once * shape.threads() / most_tile_threads;
-    const double time = rounds * static_cast<int>(at_once) * work / busy;
+    const double time = busiest * work / (0.25 + 0.75 * at_once * shape.threads() / most_tile_threads);
     if (least == 0 || time < least) {
       least = time;
       best = shape;

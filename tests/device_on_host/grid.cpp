@@ -118,6 +118,9 @@ public:
         throw std::logic_error("threads of block " + std::to_string(place.block_x) +
                                " wait for each other: some ended, or wait at another barrier");
     }
+    if (misaligned_)
+      throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
+                             " copies or loads what isn't aligned");
     for (const Fiber& fiber : fibers_) {
       if (!fiber.has_inputs)
         throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
@@ -165,9 +168,12 @@ public:
   }
 
   void copy(void* to, const void* from, std::size_t bytes) {
+    const auto misaligned = [&](const void* at) { return reinterpret_cast<std::uintptr_t>(at) % bytes != 0; };
+    if (misaligned(to) || misaligned(from)) report_misaligned();
     if (late_copies_) current_->copies.push_back({to, from, bytes, current_->groups});
     else std::memcpy(to, from, bytes);
   }
+  void report_misaligned() { misaligned_ = true; }
   void commit_copies() { ++current_->groups; }
   void wait_for_copies(int newest) {
     Fiber& mine = *current_;
@@ -242,6 +248,7 @@ private:
 
   const std::function<void()>& kernel_;
   bool late_copies_;
+  bool misaligned_ = false;
   std::size_t together_; // threads that run as far as they get before the others do
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
@@ -270,6 +277,7 @@ void wait_for_warp() { BlockRun::running->warp_barrier(); }
 const std::byte* trade(const void* mine, std::size_t bytes) { return BlockRun::running->trade(mine, bytes); }
 void copy_in_background(void* to, const void* from, std::size_t bytes) { BlockRun::running->copy(to, from, bytes); }
 void commit_copies() { BlockRun::running->commit_copies(); }
+void report_misaligned() { BlockRun::running->report_misaligned(); }
 void wait_for_copies(int newest) { BlockRun::running->wait_for_copies(newest); }
 
 void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, ThreadOrder order,

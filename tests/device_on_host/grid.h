@@ -15,7 +15,8 @@ enum class ThreadOrder { forward, backward, scattered };
 
 /// Runs `kernel` in every thread. Shared memory (filled with bytes 0xFF before each block, so that what was never
 /// written is not a number) is followed by a guard that must stay as it is. Throws std::logic_error where threads wait
-/// at different barriers or forever, a block writes past its shared memory, or a thread ends before its copies have.
+/// at different barriers or forever, a block writes past its shared memory, or a thread ends before its copies in the
+/// background have come or makes them from or to what isn't aligned.
 void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, ThreadOrder order,
               const std::function<void()>& kernel);
 

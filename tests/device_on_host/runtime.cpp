@@ -150,7 +150,7 @@ DeviceInfo device_info(int index) {
   DeviceInfo info;
   info.name = "host as a device";
   info.major = test::host_device().major;
-  info.multiprocessors = 4;
+  info.multiprocessors = test::host_device().multiprocessors;
   info.shared_bytes = test::host_device().shared_bytes;
   info.total_bytes = test::host_device().memory_bytes;
   info.free_bytes = info.total_bytes - std::min(info.total_bytes, test::host_device_bytes());

@@ -12,9 +12,10 @@ struct HostDeviceOptions {
   int devices = 1;                                     // that device_count() finds
   std::uint64_t memory_bytes = std::uint64_t{2} << 30; // that allocations may take together
   int major = 9;                                       // of the compute capability
-  std::size_t shared_bytes = std::size_t{227} << 10;   // that a block can have
-  int fail_allocation = 0;                             // the n-th from now on fails, 0: none
-  int fail_launch = 0;                                 // the n-th from now on reports a fault, 0: none
+  int multiprocessors = 4;
+  std::size_t shared_bytes = std::size_t{227} << 10; // that a block can have
+  int fail_allocation = 0;                           // the n-th from now on fails, 0: none
+  int fail_launch = 0;                               // the n-th from now on reports a fault, 0: none
   ThreadOrder order = ThreadOrder::forward;
 };
 /// Of all devices; what tests change they put back.
