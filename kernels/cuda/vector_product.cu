@@ -109,7 +109,12 @@ template <class Traits> struct PanelProduct {
   }
 };
 
-template <class Traits> __global__ void __launch_bounds__(product_threads) vector_product(VectorProduct call) {
+/// Blocks of a multiprocessor: three have 80 registers a thread, which hold 36 words of a unit with hardly a
+/// spill; two keep enough bytes on their way where units are longer.
+template <class Traits> constexpr int blocks_at_once = UnitWords<Traits>::count <= 36 ? 3 : 2;
+
+template <class Traits>
+__global__ void __launch_bounds__(product_threads, blocks_at_once<Traits>) vector_product(VectorProduct call) {
   const VectorShared shared(&shared_memory<unsigned char>(), call.x.units, Unit<Traits>::roundings);
   const int token = block_y();
   const bool gated = call.list.epilogue == Epilogue::activate;
