@@ -82,7 +82,17 @@ Devices open_devices(const ModelFlags& flags) {
 
 PlacedModel place_model(const Gguf& gguf, const ModelSpec& spec, const Devices& devices, const ModelFlags& flags,
                         const SessionOptions& options) {
-  if (!devices.gpu) return {{devices.cpu.get()}, Placement::all_on(0, spec.layers.size()), 0};
+  const PlacedModel on_cpu{{devices.cpu.get()}, Placement::all_on(0, spec.layers.size()), 0};
+  if (!devices.gpu) return on_cpu;
+  if (const auto layer = layer_not_for(*devices.gpu, spec)) {
+    const auto& attention = std::get<Attention>(spec.layers[*layer].mixer);
+    const std::string problem =
+        fmt::format("{}: layer {} has heads of {} and {} numbers, the GPU's kernels take even numbers up to 256",
+                    gguf.name(), *layer, attention.key_dim, attention.value_dim);
+    if (wished_layers(flags) >= 0) throw Error(ExitCode::model, problem + "; -ngl 0 runs it on the CPU");
+    if (!flags.quiet) write_notice(fmt::format("kern: {}; running on the CPU\n", escape_controls(problem)));
+    return on_cpu;
+  }
   return choose_placement(gguf, spec, *devices.cpu, *devices.gpu, {wished_layers(flags), flags.cache_on_host}, options);
 }
 

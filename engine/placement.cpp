@@ -11,6 +11,14 @@ constexpr std::uint64_t left_free = std::uint64_t{256} << 20;
 
 } // namespace
 
+std::optional<std::size_t> layer_not_for(const Backend& gpu, const ModelSpec& spec) {
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const auto& attention = std::get<Attention>(spec.layers[i].mixer);
+    if (!gpu.attends(attention.key_dim, attention.value_dim)) return i;
+  }
+  return std::nullopt;
+}
+
 PlacedModel place_layers(const ModelSpec& spec, Backend& cpu, Backend& gpu, int gpu_layers, bool cache_on_host) {
   const int layers = static_cast<int>(spec.layers.size());
   PlacedModel placed;

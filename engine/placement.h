@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct GpuWish {
   int layers = -1;            // the last so many of layers + 1, the output counted as the last; -1: as many as fit
   bool cache_on_host = false; // attention stays where the KV cache is: on the CPU
 };
+
+/// The first layer that the GPU has no kernels for; nothing where it can run all.
+std::optional<std::size_t> layer_not_for(const Backend& gpu, const ModelSpec& spec);
 
 /// The last `gpu_layers` on the GPU; with all of them the token table too.
 PlacedModel place_layers(const ModelSpec& spec, Backend& cpu, Backend& gpu, int gpu_layers, bool cache_on_host);

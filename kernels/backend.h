@@ -191,6 +191,11 @@ public:
   virtual void expect_weights(std::uint64_t bytes) { static_cast<void>(bytes); }
   /// Whether its memory is another than the host's.
   virtual bool has_own_memory() const { return false; }
+  /// Whether there are kernels for heads of these sizes.
+  virtual bool attends(int key_dim, int value_dim) const {
+    static_cast<void>(key_dim), static_cast<void>(value_dim);
+    return true;
+  }
   /// Bytes that could still be taken here.
   virtual std::uint64_t free_memory() = 0;
   /// Zero-filled, 64-byte aligned. Throws std::bad_alloc.

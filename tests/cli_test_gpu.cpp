@@ -120,6 +120,22 @@ TEST_CASE("a model that doesn't fit a GPU's memory steps down, unless layers wer
           expected["tokens"]);
 }
 
+TEST_CASE("a model with heads that the GPU has no kernels for runs on the CPU, or is refused") {
+  const Models models;
+  ModelShape shape = find_shape("tiny");
+  shape.head_dim = 288;
+  write_random_model({shape, Format::q8_0, Format::q8_0}, models.path("wide.gguf"));
+  const Words prompt{"run", "-m", models.path("wide.gguf"), "--raw", "-n", "2", "hi"};
+  const auto answered = kern_with_gpu(prompt);
+  CHECK(answered.code == 0);
+  CHECK(contains(answered.err, "heads of 288 and 288 numbers"));
+  Words all = prompt;
+  all.insert(all.end(), {"-ngl", "all"});
+  const auto refused = kern_with_gpu(all);
+  CHECK(refused.code == 3);
+  CHECK(lines_of(refused.err) == 1);
+}
+
 TEST_CASE("a kernel that fails ends in one line and its own code") {
   const Models models;
   const std::string model = small_model(models);

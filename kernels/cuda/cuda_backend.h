@@ -26,6 +26,9 @@ public:
   std::string description() const override;
   cuda::Device& device() { return *device_; }
   void expect_weights(std::uint64_t bytes) override { expected_ = bytes; }
+  bool attends(int key_dim, int value_dim) const override {
+    return key_dim % 2 == 0 && key_dim <= 256 && value_dim % 2 == 0 && value_dim <= 256;
+  }
   bool has_own_memory() const override { return true; }
   std::uint64_t free_memory() override { return device_->free_bytes(); }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override;
