@@ -117,18 +117,19 @@ KERN_DEVICE int atomic_add(int* at, int value) { return atomicAdd(at, value); }
 /// What this thread wrote before is seen by others on the device before what it writes after.
 KERN_DEVICE void device_fence() { __threadfence(); }
 
-/// 16 bytes that are read once, past the first-level cache.
+/// 16 bytes that are read once, past the first-level cache. Volatile, so that none comes before wait_for_inputs(); not
+/// by way of the read-only cache, because a kernel may begin while what it will read is written.
 KERN_DEVICE uint4 load_once(const uint4* from) {
   uint4 value;
-  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-      : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-      : "l"(from));
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "l"(from));
   return value;
 }
 /// The same of 8 bytes.
 KERN_DEVICE uint2 load_once(const uint2* from) {
   uint2 value;
-  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(value.x), "=r"(value.y) : "l"(from));
+  asm volatile("ld.global.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(value.x), "=r"(value.y) : "l"(from));
   return value;
 }
 

@@ -148,7 +148,8 @@ public:
   void begin_recording() override {
     use();
     recorded_ = 0;
-    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a step");
+    // Relaxed: a kernel's first launch may load its code meanwhile.
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "recording a step");
   }
   std::unique_ptr<Recording> end_recording() override {
     use();
