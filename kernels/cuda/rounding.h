@@ -76,21 +76,22 @@ struct ActivationRow {
   const float* x;      // [columns], device or shared memory
   const float* weight; // null: no norm
   float scale;         // of the norm
-  int columns;
-  float* normed; // null: not wanted
+  int columns;         // a multiple of 8, as rows of blocks are
+  float* normed;       // null: not wanted
 
   /// Columns 8 * lane .. of a unit; zeros behind the last.
   KERN_DEVICE void load(int unit, float (&values)[8]) const {
     const int first = unit * unit_columns + thread_index() % 32 * 8;
+    const bool inside = first < columns;
     KERN_UNROLL
-    for (int i = 0; i < 8; ++i) {
-      const int column = first + i;
-      values[i] = 0.0f;
-      if (column >= columns) continue;
-      float value = x[column];
-      if (weight) value = value * scale * weight[column];
-      if (normed) normed[column] = value;
-      values[i] = value;
+    for (int i = 0; i < 8; ++i) values[i] = inside ? x[first + i] : 0.0f;
+    if (weight && inside) {
+      KERN_UNROLL
+      for (int i = 0; i < 8; ++i) values[i] = values[i] * scale * weight[first + i];
+    }
+    if (normed && inside) {
+      KERN_UNROLL
+      for (int i = 0; i < 8; ++i) normed[first + i] = values[i];
     }
   }
 };
