@@ -20,7 +20,33 @@ template <class Traits> void check_vector_product(CpuBackend& cpu, const Product
 
 template <class Traits> void check_float_product(CpuBackend& cpu, const ProductCase& shape) {
   ProductProblem<Traits>(shape).check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
-    cuda::launch_float_product(on.device(), parts, x, shape.tokens, shape.epilogue);
+    cuda::launch_float_product(on.device(), parts, {x, shape.columns}, shape.tokens, shape.epilogue);
+  });
+}
+
+/// A product behind a norm, and the normed rows that it leaves.
+template <class Traits, class Launch> void check_normed_product(CpuBackend& cpu, int columns, Launch&& launch) {
+  constexpr int rows = 18, tokens = 2;
+  CAPTURE(Traits::name);
+  CAPTURE(columns);
+  const auto bytes = test::random_matrix_bytes<Traits>(rows, columns, 3);
+  const auto weight = test::bind_matrix(cpu, Traits::id, bytes, rows, columns);
+  const auto norm = random_floats(static_cast<std::size_t>(columns), 7);
+  const auto norm_weight =
+      cpu.bind({"norm", Format::f32, 1, columns, std::as_bytes(std::span(norm))}, WeightUse::vector);
+  auto x = random_floats(static_cast<std::size_t>(tokens * columns), 5);
+  std::vector<float> normed(x.size()), expected(rows * tokens);
+  const Product product{weight.get(), nullptr, {expected.data(), tokens, rows}};
+  cpu.norm_products({x.data(), tokens, columns}, *norm_weight, 1e-5f, {normed.data(), tokens, columns}, {&product, 1});
+  OnDevice on;
+  auto* out = on.array<float>(expected.size());
+  auto* normed_on = on.array<float>(normed.size());
+  const cuda::ProductPart part{on.matrix(Traits::id, bytes, rows, columns), nullptr, out};
+  const cuda::VectorInput input{on.copy(x), columns, on.copy(norm), 1e-5f, normed_on};
+  test::in_every_order([&] {
+    launch(on.device(), std::span(&part, 1), input, tokens, Epilogue::store);
+    CHECK(same_bits(on.read(out, expected.size()), expected));
+    CHECK(same_bits(on.read(normed_on, normed.size()), normed));
   });
 }
 
@@ -41,32 +67,13 @@ TEST_CASE("device: products with one token at a time equal the CPU's: format x s
 }
 
 TEST_CASE("device: a product that norms its input first equals the CPU's, and so do the normed activations") {
-  constexpr int rows = 18, tokens = 2;
   CpuBackend cpu(1);
   cpu.reserve(test::test_limits(4, 8704));
   for (const int columns : {256, 288, 4864}) {
-    CAPTURE(columns);
-    const auto bytes = test::random_matrix_bytes<Q8_0>(rows, columns, 3);
-    const auto weight = test::bind_matrix(cpu, Format::q8_0, bytes, rows, columns);
-    const auto norm = random_floats(static_cast<std::size_t>(columns), 7);
-    const auto norm_weight =
-        cpu.bind({"norm", Format::f32, 1, columns, std::as_bytes(std::span(norm))}, WeightUse::vector);
-    auto x = random_floats(static_cast<std::size_t>(tokens * columns), 5);
-    std::vector<float> normed(x.size()), expected(rows * tokens);
-    const Product product{weight.get(), nullptr, {expected.data(), tokens, rows}};
-    cpu.norm_products({x.data(), tokens, columns}, *norm_weight, 1e-5f, {normed.data(), tokens, columns},
-                      {&product, 1});
-    OnDevice on;
-    auto* out = on.array<float>(expected.size());
-    auto* normed_on = on.array<float>(normed.size());
-    const cuda::ProductPart part{on.matrix(Format::q8_0, bytes, rows, columns), nullptr, out};
-    const cuda::VectorInput input{on.copy(x), columns, on.copy(norm), 1e-5f, normed_on};
-    test::in_every_order([&] {
-      cuda::launch_vector_product(on.device(), {&part, 1}, input, tokens, Epilogue::store);
-      CHECK(same_bits(on.read(out, expected.size()), expected));
-      CHECK(same_bits(on.read(normed_on, normed.size()), normed));
-    });
+    check_normed_product<Q8_0>(cpu, columns, cuda::launch_vector_product);
+    check_normed_product<F16>(cpu, columns, cuda::launch_float_product);
   }
+  check_normed_product<F32>(cpu, 77, cuda::launch_float_product);
 }
 
 TEST_CASE("device: what becomes of a vector product's result: parts x biases x epilogue") {

@@ -280,15 +280,18 @@ CudaBackend::Input CudaBackend::normed_input(std::span<const Product> products, 
                                              float epsilon, Rows normed) {
   const float* weight = on_device(norm).vector();
   const Rounded rounded = rounded_rows(products, x);
-  const bool floats =
-      std::ranges::any_of(products, [](const Product& p) { return rounding_of(p.weight->format) == 0; });
+  // Products of a few tokens norm for themselves, and the first leaves the normed rows for who wants to see them.
+  const auto norms = [&](const Product& p) { return x.rows < tile_tokens && is_exact(p.weight->format); };
+  if (std::ranges::all_of(products, norms)) return {normed, rounded, {x.data, x.columns, weight, epsilon, normed.data}};
   if (rounded.any())
     cuda::launch_norm_quantize(*device_, x.data, weight, epsilon, x.rows, x.columns, normed.data, rounded.by32,
                                rounded.by256);
-  else if (floats) cuda::launch_norm(*device_, x.data, weight, epsilon, x.rows, x.columns, normed.data);
-  // Else the products norm for themselves, and the first leaves the normed rows for who wants to see them.
-  else return {normed, rounded, {x.data, x.columns, weight, epsilon, normed.data}};
+  else cuda::launch_norm(*device_, x.data, weight, epsilon, x.rows, x.columns, normed.data);
   return {normed, rounded, {normed.data, x.columns}};
+}
+
+bool CudaBackend::is_exact(Format format) const {
+  return exact_ || !prompt_ || (format != Format::f16 && format != Format::bf16);
 }
 
 void CudaBackend::run_parts(std::span<const cuda::ProductPart> parts, const Input& input, cuda::Epilogue epilogue) {
@@ -296,8 +299,8 @@ void CudaBackend::run_parts(std::span<const cuda::ProductPart> parts, const Inpu
   const int rounding = rounding_of(format);
   const Rows& x = input.x;
   if (rounding == 0) {
-    const bool exact = exact_ || !prompt_ || format == Format::f32;
-    if (exact && x.rows < tile_tokens) cuda::launch_float_product(*device_, parts, x.data, x.rows, epilogue);
+    const bool exact = is_exact(format);
+    if (exact && x.rows < tile_tokens) cuda::launch_float_product(*device_, parts, input.vector, x.rows, epilogue);
     else if (exact) cuda::launch_lane_tile_product(*device_, parts, x.data, x.rows, epilogue);
     else cuda::launch_float_tile_product(*device_, parts, x.data, x.rows, epilogue);
   } else if (x.rows < tile_tokens) {

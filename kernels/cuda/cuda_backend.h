@@ -86,6 +86,8 @@ private:
   std::byte* take_memory(std::size_t bytes, std::shared_ptr<DeviceArena>& owner);
   void upload_matrix(const WeightSource& source, std::byte* to);
 
+  /// Whether products with a format are in the canonical arithmetic, for the step at hand.
+  bool is_exact(Format format) const;
   /// Rows of the workspace for what these products need of x.
   Rounded rounded_rows(std::span<const Product> products, Rows x) const;
   Input plain_input(std::span<const Product> products, Rows x);

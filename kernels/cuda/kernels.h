@@ -47,10 +47,9 @@ struct VectorInput {
 /// token: for generated tokens.
 void launch_vector_product(Device& device, std::span<const ProductPart> parts, const VectorInput& input, int tokens,
                            Epilogue epilogue);
-/// Float weights with float activations x [tokens][columns] in the 16 strided lanes of the canonical arithmetic.
-void launch_float_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
+/// Float weights, in the 16 strided lanes of the canonical arithmetic.
+void launch_float_product(Device& device, std::span<const ProductPart> parts, const VectorInput& input, int tokens,
                           Epilogue epilogue);
-
 /// out [tokens][columns] = rows of the table, times scale
 void launch_embed(Device& device, const DeviceMatrix& table, const std::int32_t* token, int tokens, float scale,
                   float* out);
