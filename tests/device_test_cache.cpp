@@ -35,7 +35,7 @@ constexpr CacheFormats cache_formats[] = {{Format::f32, Format::f32},   {Format:
 /// Numbers among which are all kinds that rounding treats in its own way, a block of 32 each.
 std::vector<float> awkward_floats(std::size_t count, unsigned seed) {
   constexpr float none = std::numeric_limits<float>::quiet_NaN();
-  constexpr float infinite = std::numeric_limits<float>::infinity();
+  constexpr float endless_number = std::numeric_limits<float>::infinity();
   auto x = random_floats(count, seed);
   for (std::size_t block = 0; (block + 1) * 32 <= count; ++block) {
     float* b = x.data() + block * 32;
@@ -46,8 +46,8 @@ std::vector<float> awkward_floats(std::size_t count, unsigned seed) {
     case 3: b[31] = none; break;
     case 4: b[5] = none, b[3] = 100.0f; break;
     case 5: std::fill(b, b + 32, -0.0f), b[4] = none; break;
-    case 6: b[9] = infinite; break;
-    case 7: b[9] = -infinite; break;
+    case 6: b[9] = endless_number; break;
+    case 7: b[9] = -endless_number; break;
     case 8: // ties of rounding
       for (int i = 0; i < 32; ++i) b[i] = 0.5f * static_cast<float>(i - 16);
       b[0] = -127.0f;

@@ -90,6 +90,8 @@ TEST_CASE("quantized models give the greedy tokens of their dequantized weights"
 TEST_CASE("logits don't depend on threads, step size, instruction set or fusion") {
   for (const char* name : {"llama-rope3", "qwen3", "wide-Q4_K_M", "wide-Q8_0", "wide-Q6_K"})
     for (const Format cache : {Format::f16, Format::f32}) {
+      // A cache doesn't know whose it is.
+      if (cache == Format::f32 && std::string(name) != "qwen3" && std::string(name) != "wide-Q8_0") continue;
       CAPTURE(name);
       const test::Reference reference = test::read_reference(name);
       const Gguf gguf = open_model(name);
