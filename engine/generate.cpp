@@ -30,11 +30,11 @@ void check_logits(const Session& session) {
                      static_cast<std::size_t>(session.position() - 1));
 }
 
-/// On the session's backend where that draws by itself, with the same result.
-std::int32_t draw(Session& session, Sampler& sampler, const GenerateOptions& options, std::uint64_t position) {
-  if (!options.top_logprobs)
-    if (const auto chain = sampler.chain())
-      if (const auto token = session.sample(*chain, position)) return *token;
+/// On the session's backend where that draws by `chain`, with the same result.
+std::int32_t draw(Session& session, Sampler& sampler, const std::optional<SamplingChain>& chain,
+                  std::uint64_t position) {
+  if (chain)
+    if (const auto token = session.sample(*chain, position)) return *token;
   check_logits(session);
   return sampler.sample(session.logits(), session.tokens(), position);
 }
@@ -96,6 +96,8 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
     return result;
   }
 
+  // Logprobs are of all candidates, which only the host has. Found once: the loop allocates nothing.
+  const std::optional<SamplingChain> chain = options.top_logprobs ? std::nullopt : sampler.chain();
   TokenClock clock(begin, result);
   std::vector<std::int32_t> forced; // next one last
   for (;;) {
@@ -109,7 +111,8 @@ GenerateResult generate(Session& session, Sampler& sampler, std::span<const std:
     }
     const bool is_forced = !forced.empty();
     const std::uint64_t position = static_cast<std::uint64_t>(options.draw) << 32 | session.tokens().size();
-    const std::int32_t token = is_forced ? forced.back() : draw(session, sampler, options, position);
+    if (is_forced) check_logits(session);
+    const std::int32_t token = is_forced ? forced.back() : draw(session, sampler, chain, position);
     if (is_forced) forced.pop_back();
     clock.tick();
     if (!is_forced && std::ranges::binary_search(options.end_tokens, token)) {
