@@ -69,9 +69,24 @@ void store_position(const KvView& view, std::byte* page, int slot, const float* 
   }
 }
 
-/// out [count] = scale [count] * signed codes
-KERN_INLINE void scale_codes(const std::int8_t* codes, const float* scales, int count, float* out) {
-  for (int i = 0; i < count; ++i) out[i] = scales[i] * static_cast<float>(codes[i]);
+/// So many of 16 codes of a cache block as floats: signed bytes, or halves of bytes that stand for code - 8.
+KERN_INLINE Floats signed_codes(const std::uint8_t* codes) {
+  return to_floats(as_ints(load_bytes_wide(codes) ^ 0x80u) - 0x80);
+}
+KERN_INLINE Floats half_codes(const std::uint8_t* codes, int shift) {
+  return to_floats(as_ints((load_bytes_wide(codes) >> shift) & 15u) - 8);
+}
+
+/// A block's keys [32][64], `codes` [32][64] or of four bits [16][64], each position's by its own of `scales` [64].
+template <bool four_bits> KERN_INLINE void load_key_block(const std::uint8_t* codes, const Half* scales, float* out) {
+  for (int slot = 0; slot < page_positions; slot += lane_count) {
+    const Floats scale = load_halves(reinterpret_cast<const std::uint16_t*>(scales) + slot);
+    for (int i = 0; i < cache_block; ++i) {
+      const std::uint8_t* from = codes + (four_bits ? i % 16 : i) * page_positions + slot;
+      const Floats code = four_bits ? half_codes(from, i < 16 ? 0 : 4) : signed_codes(from);
+      store_vector(out + i * page_positions + slot, scale * code);
+    }
+  }
 }
 
 /// Keys of a head, [key_dim][64] in any format, as floats of the same shape.
@@ -82,52 +97,42 @@ void load_keys(Format format, const std::byte* head, int dims, float* out) {
   }
   if (format == Format::f16) return decode_halves(reinterpret_cast<const Half*>(head), dims * page_positions, out);
   const bool four_bits = format == Format::q4_0;
-  const int bytes = (four_bits ? dims / 2 : dims) * page_positions;
+  const int block_bytes = (four_bits ? cache_block / 2 : cache_block) * page_positions;
+  const int blocks = dims / cache_block;
   const auto* codes = reinterpret_cast<const std::uint8_t*>(head);
-  const auto* halves = reinterpret_cast<const Half*>(head + bytes);
-  for (int block = 0; block < dims / cache_block; ++block) {
-    float scales[page_positions];
-    decode_halves(halves + block * page_positions, page_positions, scales);
-    for (int i = 0; i < cache_block; ++i, out += page_positions) {
-      std::int8_t row[page_positions];
-      if (four_bits) {
-        const std::uint8_t* packed = codes + (block * 16 + i % 16) * page_positions;
-        const int shift = i < 16 ? 0 : 4;
-        for (int j = 0; j < page_positions; ++j) row[j] = static_cast<std::int8_t>(((packed[j] >> shift) & 15) - 8);
-      } else {
-        __builtin_memcpy(row, codes + (block * cache_block + i) * page_positions, page_positions);
-      }
-      scale_codes(row, scales, page_positions, out);
-    }
+  const auto* scales = reinterpret_cast<const Half*>(codes + block_bytes * blocks);
+  for (int b = 0; b < blocks; ++b, out += cache_block * page_positions) {
+    if (four_bits) load_key_block<true>(codes + b * block_bytes, scales + b * page_positions, out);
+    else load_key_block<false>(codes + b * block_bytes, scales + b * page_positions, out);
+  }
+}
+
+/// A position's block of values, 32 codes.
+template <bool four_bits> KERN_INLINE void load_value_block(const std::uint8_t* codes, Half scale_bits, float* out) {
+  const Floats scale = every_lane(to_float(scale_bits));
+  for (int i = 0; i < cache_block; i += lane_count) {
+    const Floats code = four_bits ? half_codes(codes + i % 16, i < 16 ? 0 : 4) : signed_codes(codes + i);
+    store_vector(out + i, scale * code);
   }
 }
 
 /// Values of a head, [64][value_dim] in any format, as floats [64][stride]; what lies behind value_dim is zero.
 void load_values(Format format, const std::byte* head, int dims, int stride, float* out) {
   const bool four_bits = format == Format::q4_0;
-  const int bytes = four_bits ? dims / 2 : dims;
   const int blocks = dims / cache_block;
+  const int block_bytes = four_bits ? cache_block / 2 : cache_block;
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(head);
+  const auto* scales = reinterpret_cast<const Half*>(codes + block_bytes * blocks * page_positions);
   for (int slot = 0; slot < page_positions; ++slot, out += stride) {
-    if (format == Format::f32) {
+    if (format == Format::f32)
       __builtin_memcpy(out, head + static_cast<std::size_t>(slot * dims) * sizeof(float),
                        static_cast<std::size_t>(dims) * sizeof(float));
-    } else if (format == Format::f16) {
-      decode_halves(reinterpret_cast<const Half*>(head) + slot * dims, dims, out);
-    } else {
-      const auto* codes = reinterpret_cast<const std::uint8_t*>(head) + slot * bytes;
-      const auto* scales = reinterpret_cast<const Half*>(head + bytes * page_positions) + slot * blocks;
-      for (int b = 0; b < blocks; ++b) {
-        std::int8_t row[cache_block];
-        if (four_bits)
-          for (int i = 0; i < 16; ++i) {
-            row[i] = static_cast<std::int8_t>((codes[b * 16 + i] & 15) - 8);
-            row[i + 16] = static_cast<std::int8_t>((codes[b * 16 + i] >> 4) - 8);
-          }
-        else __builtin_memcpy(row, codes + b * cache_block, cache_block);
-        const float scale = to_float(scales[b]);
-        for (int i = 0; i < cache_block; ++i) out[b * cache_block + i] = scale * static_cast<float>(row[i]);
+    else if (format == Format::f16) decode_halves(reinterpret_cast<const Half*>(head) + slot * dims, dims, out);
+    else
+      for (int b = 0; b < blocks; ++b, ++scales, codes += block_bytes) {
+        if (four_bits) load_value_block<true>(codes, *scales, out + b * cache_block);
+        else load_value_block<false>(codes, *scales, out + b * cache_block);
       }
-    }
     for (int d = dims; d < stride; ++d) out[d] = 0.0f;
   }
 }
