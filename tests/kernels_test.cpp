@@ -179,7 +179,7 @@ TEST_CASE(
   // Panels have 48 rows, tiles 8 tokens; from 6827, 13651 and 27299 columns on half, a quarter and an eighth of the
   // lanes are at hand at once, and of more than 512 tokens the rest come after them.
   for (const auto [rows, columns, tokens, threads] :
-       {Shape{48, 16, 16, 1}, Shape{49, 15, 17, 1}, Shape{113, 33, 24, 1}, Shape{100, 129, 39, 3},
+       {Shape{48, 16, 12, 1}, Shape{48, 16, 13, 1}, Shape{49, 15, 17, 1}, Shape{113, 33, 24, 1}, Shape{100, 129, 39, 3},
         Shape{1, 6800, 18, 1}, Shape{50, 6900, 17, 1}, Shape{19, 13700, 20, 2}, Shape{3, 27301, 17, 1},
         Shape{3, 6830, 519, 1}, Shape{70, 24, 519, 2}}) {
     CAPTURE(rows);

@@ -284,21 +284,25 @@ void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsi
     if (const int block = activation_block(product.weight->format)) kinds[block == 256] = true;
   const bool arranged =
       std::ranges::any_of(products, [&](const Product& product) { return arranges(product.weight->format, x.rows); });
-  const Share rows = share_of(x.rows, thread, pool_.size(), arranged ? arranged_unit : 1);
-  for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-    const float* row = x.data + t * x.columns;
-    if (norm) {
-      kernels_.rms_norm(row, cpu(*norm).vector(), epsilon, x.columns, normed.data + t * x.columns);
-      row = normed.data + t * x.columns;
+  const int unit = arranged ? arranged_unit : 1;
+  const Share rows = share_of(x.rows, thread, pool_.size(), unit);
+  for (std::int64_t begin = rows.begin; begin < rows.end; begin += unit) {
+    const std::int64_t end = std::min(begin + unit, rows.end);
+    for (std::int64_t t = begin; t < end; ++t) {
+      const float* row = x.data + t * x.columns;
+      if (norm) {
+        kernels_.rms_norm(row, cpu(*norm).vector(), epsilon, x.columns, normed.data + t * x.columns);
+        row = normed.data + t * x.columns;
+      }
+      for (int kind = 0; kind < 2; ++kind)
+        if (kinds[kind])
+          kernels_.quantize(row, x.columns, static_cast<int>(t),
+                            workspace_->quantized(kind ? 256 : 32, x.rows, x.columns));
     }
-    for (int kind = 0; kind < 2; ++kind)
-      if (kinds[kind])
-        kernels_.quantize(row, x.columns, static_cast<int>(t),
-                          workspace_->quantized(kind ? 256 : 32, x.rows, x.columns));
+    if (arranged)
+      kernels_.arrange(norm ? normed.data : x.data, x.columns, static_cast<int>(begin), static_cast<int>(end),
+                       workspace_->arranged());
   }
-  if (arranged)
-    kernels_.arrange(norm ? normed.data : x.data, x.columns, static_cast<int>(rows.begin), static_cast<int>(rows.end),
-                     workspace_->arranged());
 }
 
 namespace {

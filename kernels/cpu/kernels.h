@@ -72,7 +72,7 @@ inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 
 inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
 
 /// Up to so many tokens meet float weights as they lie; for more the activations are arranged and the weights turned.
-inline constexpr int float_direct_tokens = 16;
+inline constexpr int float_direct_tokens = 12;
 /// Arranged activations: tiles of tokens, a lane after the other, [16][steps][T]; step s of lane l is column 16 * s +
 /// l. Two steps to spare: lanes a power of two apart would share few sets of the caches.
 inline constexpr std::ptrdiff_t float_lane_steps(std::int64_t columns) { return (columns + 15) / 16 + 2; }

@@ -2,6 +2,7 @@
 // name), KERN_CPU_NAME (its text) and KERN_CPU_ENCODE (the encoder for this instruction set).
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #if defined(__x86_64__)

@@ -81,8 +81,8 @@ constexpr int float_tokens = 8;
 #else
 constexpr int float_tokens = 4;
 #endif
-constexpr int float_vectors = 3;
-static_assert(arranged_unit % float_tokens == 0 && float_panel_rows % (float_vectors * lane_count) == 0);
+constexpr int float_tile_rows = 3 * lane_count;
+static_assert(arranged_unit % float_tokens == 0 && float_panel_rows % float_tile_rows == 0);
 
 /// Calls f(first token, integral constant T) for the tiles of tokens [begin, end), where begin is a multiple of
 /// arranged_unit: whole ones, then halves of them down to single tokens.
@@ -176,12 +176,19 @@ void turn_weights(const ProductShare& share, std::int64_t row, int rows, const T
   }
 }
 
+/// Weights that will be turned next, brought closer while others are multiplied: some bytes with every step.
+struct ReadAhead {
+  const std::byte* next;
+  std::ptrdiff_t step; // 0: nothing
+};
+
 struct FloatTile {
   const TurnedWeights& weights;
   int row;               // of them, the tile's first
   const float* x;        // arranged
   std::ptrdiff_t x_lane; // numbers from a lane to the next
   int columns;
+  ReadAhead& ahead;
   float* waiting; // [4][T][V]: sums of 1, 2, 4 and 8 lanes
   float* out;     // [T][out_stride]
   std::int64_t out_stride;
@@ -189,14 +196,17 @@ struct FloatTile {
 };
 
 /// V vectors of rows times T tokens for the lanes at hand. Not inlined: within a larger function the compiler runs out
-/// of registers. Reads ahead by eight steps (AVX-512, 2048 x 2048 by 512: 78 and 83 G multiply-adds/s).
+/// of registers. Reads ahead by eight steps (AVX-512, F16, 2048 x 2048 by 512: 67.5 and 71.7 G multiply-adds/s).
 template <int V, int T> [[gnu::noinline]] void float_tile(const FloatTile& tile) {
   const TurnedWeights& weights = tile.weights;
+  ReadAhead ahead = tile.ahead;
   for (int index = weights.first; index < weights.last; ++index) {
     const float* w = weights.at(index) + tile.row;
     const float* x = tile.x + lane_at(index) * tile.x_lane;
     Floats sum[V * T] = {};
     for (const float* end = x + (tile.columns - lane_at(index) + 15) / 16 * T; x < end; x += T, w += weights.rows) {
+      prefetch_second_level(ahead.next);
+      ahead.next += ahead.step;
       Floats rows[V];
       unroll<V>([&](auto v) __attribute__((always_inline)) {
         if constexpr (lane_count == 16) prefetch(w + 8 * weights.rows + v * lane_count);
@@ -229,52 +239,78 @@ template <int V, int T> [[gnu::noinline]] void float_tile(const FloatTile& tile)
         for (int r = 0; r < tile.rows; ++r) tile.out[t * tile.out_stride + r] = results[t * V * lane_count + r];
     }
   }
+  tile.ahead.next = ahead.next;
 }
 
-/// Up to 48 rows times T tokens from `t` on.
-template <int T>
-KERN_INLINE void float_tiles(const ProductShare& share, const TurnedWeights& weights, std::int64_t row, int rows, int t,
-                             float* waiting) {
+/// Up to 48 rows at hand.
+struct FloatPanel {
+  std::int64_t row;
+  int rows;
+  TurnedWeights weights;
+  float* waiting; // of tokens from the first on, if some lanes are still to come; else of any tile
+  ReadAhead ahead;
+};
+
+/// The panel times T tokens from `t` on.
+template <int T> KERN_INLINE void float_tiles(const ProductShare& share, FloatPanel& panel, int t, float* waiting) {
   const std::ptrdiff_t steps = float_lane_steps(share.columns);
-  FloatTile tile{weights, 0, share.x + t * 16 * steps, steps * T, share.columns, waiting, nullptr, share.out_stride, 0};
-  for (tile.row = 0; tile.row < rows; tile.row += tile.rows) {
-    constexpr int most = float_vectors * lane_count;
-    const int left = rows - tile.row;
-    tile.rows = left < most ? left : most;
-    tile.out = share.out + t * share.out_stride + row + tile.row;
+  FloatTile tile{panel.weights, 0,       share.x + t * 16 * steps, steps * T, share.columns, panel.ahead,
+                 waiting,       nullptr, share.out_stride,         0};
+  for (tile.row = 0; tile.row < panel.rows; tile.row += tile.rows) {
+    const int left = panel.rows - tile.row;
+    tile.rows = left < float_tile_rows ? left : float_tile_rows;
+    tile.out = share.out + t * share.out_stride + panel.row + tile.row;
     if (left > 2 * lane_count) float_tile<3, T>(tile);
     else if (left > lane_count) float_tile<2, T>(tile);
     else float_tile<1, T>(tile);
-    if (weights.last - weights.first < 16) tile.waiting += 4 * most * T;
+    if (panel.weights.last - panel.weights.first < 16) tile.waiting += 4 * float_tile_rows * T;
   }
+}
+
+/// The panel times tokens [begin, end); then the `next` weights are due. They are read ahead while the last tiles are
+/// multiplied, neither so early that activations displace them nor faster than memory gives them: half a line a step.
+KERN_INLINE void float_panel(const ProductShare& share, FloatPanel& panel, int begin, int end,
+                             std::span<const std::byte> next) {
+  constexpr int step = 32;
+  const int calls = (panel.rows + float_tile_rows - 1) / float_tile_rows;
+  const auto each_tile = static_cast<std::size_t>(share.columns) * static_cast<std::size_t>(calls * step);
+  const auto tiles = static_cast<std::int64_t>((next.size() + each_tile - 1) / each_tile);
+  panel.ahead = {reinterpret_cast<const std::byte*>(panel.weights.data), 0};
+  each_float_tile(
+      begin, end, [&](int t, auto tokens) __attribute__((always_inline)) {
+        if (panel.ahead.step == 0 && t + tiles * float_tokens >= end && tiles > 0) panel.ahead = {next.data(), step};
+        const bool waits = panel.weights.last - panel.weights.first < 16;
+        float_tiles<tokens>(share, panel, t,
+                            panel.waiting +
+                                (waits ? static_cast<std::ptrdiff_t>(t - begin) * 4 * float_panel_rows : 0));
+      });
 }
 
 template <class Traits> void turned_product(const ProductShare& share) {
   const int at_once = float_lanes(share.columns);
   const int most_tokens = at_once == 16 ? share.tokens : float_waiting_tokens;
   auto* waiting = reinterpret_cast<float*>(share.scratch);
-  float* panel = waiting + float_waiting(share.columns);
+  FloatPanel panel{0, 0, {waiting + float_waiting(share.columns), 0, 0, 0, 0}, waiting, {}};
+  TurnedWeights& weights = panel.weights;
   for (int begin = 0; begin < share.tokens; begin += most_tokens) {
     const int end = share.tokens - begin < most_tokens ? share.tokens : begin + most_tokens;
-    for (std::int64_t row = share.row_begin; row < share.row_end;) {
-      const std::int64_t left = share.row_end - row;
+    for (panel.row = share.row_begin; panel.row < share.row_end; panel.row += panel.rows) {
+      const std::int64_t left = share.row_end - panel.row;
       // Two panels of 32 rather than one of 48 and one of 16, whose vectors meet too few tokens.
-      const int rows = static_cast<int>(left > float_panel_rows && left <= 64 ? 32
-                                        : left < float_panel_rows             ? left
-                                                                              : float_panel_rows);
-      TurnedWeights weights{panel, (rows + 15) / 16 * 16, 0, 0, 0};
+      panel.rows = static_cast<int>(left > float_panel_rows && left <= 64 ? 32
+                                    : left < float_panel_rows             ? left
+                                                                          : float_panel_rows);
+      weights.rows = (panel.rows + 15) / 16 * 16;
       weights.lane = ((share.columns + 15) / 16 + 1) * static_cast<std::ptrdiff_t>(weights.rows);
-      for (; weights.first < 16; weights.first = weights.last) {
+      for (weights.first = 0; weights.first < 16; weights.first = weights.last) {
         weights.last = weights.first + at_once;
-        turn_weights<Traits>(share, row, rows, weights);
-        each_float_tile(
-            begin, end, [&](int t, auto tokens) __attribute__((always_inline)) {
-              float* own =
-                  at_once == 16 ? waiting : waiting + static_cast<std::ptrdiff_t>(t - begin) * 4 * float_panel_rows;
-              float_tiles<tokens>(share, weights, row, rows, t, own);
-            });
+        turn_weights<Traits>(share, panel.row, panel.rows, weights);
+        const std::int64_t next = weights.last < 16 ? panel.row : panel.row + panel.rows;
+        const std::int64_t rows = share.row_end - next < panel.rows ? share.row_end - next : panel.rows;
+        float_panel(share, panel, begin, end,
+                    {share.weights + static_cast<std::size_t>(next) * share.row_bytes,
+                     static_cast<std::size_t>(rows) * share.row_bytes});
       }
-      row += rows;
     }
   }
 }
