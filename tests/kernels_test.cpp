@@ -171,6 +171,49 @@ TEST_CASE("matrix products equal their definition: format x instruction set x sh
     }
 }
 
+TEST_CASE(
+    "float products equal their definition around the borders of tiles, panels, lanes at once and tokens that wait") {
+  struct Shape {
+    int rows, columns, tokens, threads;
+  };
+  // Panels have 48 rows, tiles 8 tokens; from 6827, 13651 and 27299 columns on half, a quarter and an eighth of the
+  // lanes are at hand at once, and of more than 512 tokens the rest come after them.
+  for (const auto [rows, columns, tokens, threads] :
+       {Shape{48, 16, 12, 1}, Shape{48, 16, 13, 1}, Shape{49, 15, 17, 1}, Shape{113, 33, 24, 1}, Shape{100, 129, 39, 3},
+        Shape{1, 6800, 18, 1}, Shape{50, 6900, 17, 1}, Shape{19, 13700, 20, 2}, Shape{3, 27301, 17, 1},
+        Shape{3, 6830, 519, 1}, Shape{70, 24, 519, 2}}) {
+    CAPTURE(rows);
+    CAPTURE(columns);
+    CAPTURE(tokens);
+    StepLimits limits;
+    limits.tokens = tokens;
+    limits.columns = columns;
+    const auto x = random_floats(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns), 9);
+    const auto check = [&]<class Traits>(Traits) {
+      std::vector<float> expected;
+      for (const CpuKernels* kernels : kernel_tables()) {
+        CAPTURE(kernels->name);
+        CpuBackend backend(threads, *kernels);
+        backend.reserve(limits);
+        const Matrix matrix = random_matrix<Traits>(backend, rows, columns, 4);
+        if (expected.empty())
+          for (int t = 0; t < tokens; ++t)
+            for (int r = 0; r < rows; ++r)
+              expected.push_back(product_by_definition<Traits>(
+                  matrix.bytes.data() +
+                      static_cast<std::size_t>(r) * matrix.bytes.size() / static_cast<std::size_t>(rows),
+                  x.data() + static_cast<std::ptrdiff_t>(t) * columns, columns));
+        std::vector<float> out(expected.size(), NAN), in = x;
+        backend.matmul(*matrix.weight, {in.data(), tokens, columns}, {out.data(), tokens, rows});
+        CHECK(same_bits(out, expected));
+      }
+    };
+    if (rows > 48) check(F16{});
+    else if (rows > 3) check(BF16{});
+    else check(F32{});
+  }
+}
+
 TEST_CASE("without a name the best instruction set is chosen; names that aren't known are refused") {
   CHECK(&choose_cpu_kernels("") == kernel_tables().back());
   CHECK_THROWS_AS(choose_cpu_kernels("abacus"), std::invalid_argument);
@@ -290,32 +333,41 @@ TEST_CASE("elementary functions stay within their stated errors") {
 }
 
 TEST_CASE("fused operations equal their compositions") {
-  CpuBackend cpu(3);
-  cpu.reserve(generous_limits());
-  PrimitiveBackend primitive(cpu);
-  const int tokens = 5, dim = 256, hidden = 96;
-  const auto x0 = random_floats(static_cast<std::size_t>(tokens * dim), 21);
-  const Matrix norm = float_vector(cpu, random_floats(dim, 22));
-  const Matrix gate = random_matrix<Q4_K>(cpu, hidden, dim, 23), up = random_matrix<Q8_0>(cpu, hidden, dim, 24),
-               wide = random_matrix<F16>(cpu, dim, dim, 25);
-  const Matrix bias = float_vector(cpu, random_floats(hidden, 26)),
-               wide_bias = float_vector(cpu, random_floats(dim, 27));
-  std::vector<std::vector<float>> results;
-  for (Backend* backend : {static_cast<Backend*>(&cpu), static_cast<Backend*>(&primitive)}) {
-    auto x = x0;
-    std::vector<float> normed(x.size()), scratch(x.size()), g(tokens * hidden), u(tokens * hidden), all;
-    const Rows rows{x.data(), tokens, dim}, n{normed.data(), tokens, dim}, s{scratch.data(), tokens, dim};
-    const Product products[] = {{gate.weight.get(), bias.weight.get(), {g.data(), tokens, hidden}},
-                                {up.weight.get(), nullptr, {u.data(), tokens, hidden}}};
-    backend->norm_products(rows, *norm.weight, 1e-5f, n, products);
-    for (const auto* part : {&normed, &g, &u}) all.insert(all.end(), part->begin(), part->end());
-    backend->norm_gate_up(rows, *norm.weight, 1e-5f, Activation::silu, n, products[0], products[1]);
-    all.insert(all.end(), g.begin(), g.end());
-    backend->matmul_add(*wide.weight, wide_bias.weight.get(), n, s, rows);
-    all.insert(all.end(), x.begin(), x.end());
-    results.push_back(all);
+  const int dim = 256, hidden = 96;
+  for (const int tokens : {5, 20}) { // float products of many take activations arranged, where rounded ones would be
+    CAPTURE(tokens);
+    CpuBackend cpu(3);
+    cpu.reserve(generous_limits());
+    PrimitiveBackend primitive(cpu);
+    const auto x0 = random_floats(static_cast<std::size_t>(tokens * dim), 21);
+    const Matrix norm = float_vector(cpu, random_floats(dim, 22));
+    const Matrix gate = random_matrix<Q4_K>(cpu, hidden, dim, 23), up = random_matrix<Q8_0>(cpu, hidden, dim, 24),
+                 wide = random_matrix<F16>(cpu, dim, dim, 25), other = random_matrix<F32>(cpu, hidden, dim, 28);
+    const Matrix bias = float_vector(cpu, random_floats(hidden, 26)),
+                 wide_bias = float_vector(cpu, random_floats(dim, 27));
+    std::vector<std::vector<float>> results;
+    for (Backend* backend : {static_cast<Backend*>(&cpu), static_cast<Backend*>(&primitive)}) {
+      auto x = x0;
+      const auto hidden_count = static_cast<std::size_t>(tokens * hidden);
+      std::vector<float> normed(x.size()), scratch(x.size()), g(hidden_count), u(hidden_count), f(hidden_count), all;
+      const Rows rows{x.data(), tokens, dim}, n{normed.data(), tokens, dim}, s{scratch.data(), tokens, dim};
+      const Product products[] = {{gate.weight.get(), bias.weight.get(), {g.data(), tokens, hidden}},
+                                  {up.weight.get(), nullptr, {u.data(), tokens, hidden}},
+                                  {other.weight.get(), bias.weight.get(), {f.data(), tokens, hidden}}};
+      for (const std::size_t count : {2u, 3u}) {
+        backend->norm_products(rows, *norm.weight, 1e-5f, n, std::span(products, count));
+        for (const auto* part : {&normed, &g, &u, &f}) all.insert(all.end(), part->begin(), part->end());
+      }
+      for (const std::size_t second : {1u, 2u}) {
+        backend->norm_gate_up(rows, *norm.weight, 1e-5f, Activation::silu, n, products[0], products[second]);
+        all.insert(all.end(), g.begin(), g.end());
+      }
+      backend->matmul_add(*wide.weight, wide_bias.weight.get(), n, s, rows);
+      all.insert(all.end(), x.begin(), x.end());
+      results.push_back(all);
+    }
+    CHECK(same_bits(results[0], results[1]));
   }
-  CHECK(same_bits(results[0], results[1]));
 }
 
 } // namespace kern

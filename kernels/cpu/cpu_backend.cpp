@@ -22,50 +22,48 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 
-/// Anonymous pages straight from the system: zero, and resident only where touched.
+/// Anonymous pages straight from the system: zero, and resident only where touched. Large ones where they fit: pages of
+/// the KV cache of one layer lie far apart, each on several small pages of the system (with reading ahead a chunk,
+/// which came with it, attention at position 4096 went from 11.2 to 9.8 ms a token), and a core reads small ones at two
+/// thirds of its bandwidth.
 class CpuBuffer final : public Buffer {
 public:
-  explicit CpuBuffer(std::size_t bytes) : bytes_(bytes) {
+  explicit CpuBuffer(std::size_t bytes)
+      : bytes_(bytes), mapped_bytes_(bytes < large_page ? bytes : bytes + large_page) {
     if (bytes == 0) return;
-    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    data_ = static_cast<std::byte*>(memory);
-    // Pages of the KV cache of one layer lie far apart, each on several small pages of the system.
-    // With reading ahead a chunk, which came with it, attention at position 4096 went from 11.2 to 9.8 ms a token.
-    if (bytes >= large) ::madvise(memory, bytes, MADV_HUGEPAGE);
+    mapped_ = ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped_ == MAP_FAILED) throw std::bad_alloc();
+    data_ = static_cast<std::byte*>(mapped_);
+    if (bytes < large_page) return;
+    data_ += (large_page - reinterpret_cast<std::uintptr_t>(data_) % large_page) % large_page;
+    ::madvise(data_, bytes, MADV_HUGEPAGE);
   }
   ~CpuBuffer() override {
-    if (data_) ::munmap(data_, bytes_);
+    if (data_) ::munmap(mapped_, mapped_bytes_);
   }
   std::byte* data() override { return data_; }
   std::size_t bytes() const override { return bytes_; }
 
 private:
-  static constexpr std::size_t large = std::size_t{8} << 20;
+  static constexpr std::size_t large_page = std::size_t{2} << 20;
+  void* mapped_ = nullptr;
   std::byte* data_ = nullptr;
   std::size_t bytes_;
+  std::size_t mapped_bytes_;
 };
 
 } // namespace
 
-/// One run of memory for the panels of many weights, in large pages: with small ones a core reads at two thirds of its
-/// bandwidth. Only what is taken becomes resident.
+/// One run of memory for the panels of many weights. Only what is taken becomes resident.
 class PanelArena {
 public:
-  explicit PanelArena(std::size_t bytes) : memory_(bytes + large_page) {
-    const auto begin = reinterpret_cast<std::uintptr_t>(memory_.data());
-    next_ = memory_.data() + (large_page - begin % large_page) % large_page;
-    end_ = memory_.data() + memory_.bytes();
-    ::madvise(next_, static_cast<std::size_t>(end_ - next_), MADV_HUGEPAGE);
-  }
-  std::size_t left() const { return static_cast<std::size_t>(end_ - next_); }
+  explicit PanelArena(std::size_t bytes) : memory_(bytes), next_(memory_.data()) {}
+  std::size_t left() { return static_cast<std::size_t>(memory_.data() + memory_.bytes() - next_); }
   std::byte* take(std::size_t bytes) { return std::exchange(next_, next_ + bytes); }
 
 private:
-  static constexpr std::size_t large_page = std::size_t{2} << 20;
   CpuBuffer memory_;
   std::byte* next_;
-  std::byte* end_;
 };
 
 class CpuWeight final : public Weight {
@@ -103,6 +101,20 @@ std::size_t quantized_bytes(int tokens, std::int64_t columns, int block) {
          align_up(count / 16 * sizeof(std::int16_t));
 }
 
+/// Float products take activations arranged where there are many.
+bool arranges(Format format, int tokens) { return tokens > float_direct_tokens && activation_block(format) == 0; }
+
+std::size_t arranged_floats(int tokens, std::int64_t columns) {
+  return static_cast<std::size_t>(tokens) * 16 * static_cast<std::size_t>(float_lane_steps(columns));
+}
+
+/// Rounded for both block sizes, or arranged.
+std::size_t activation_bytes(const StepLimits& limits) {
+  return std::max(quantized_bytes(limits.tokens, limits.columns, 32) +
+                      quantized_bytes(limits.tokens, limits.columns, 256),
+                  align_up(arranged_floats(limits.tokens, limits.columns) * sizeof(float)));
+}
+
 std::size_t thread_scratch_bytes(const StepLimits& limits) {
   const std::size_t attention =
       attention_scratch_floats(limits.queries_per_key, limits.key_dim, limits.value_dim) * sizeof(float);
@@ -111,18 +123,16 @@ std::size_t thread_scratch_bytes(const StepLimits& limits) {
 
 } // namespace
 
-/// Rounded activations for both block sizes, and scratch for each thread.
+/// Activations as products take them, and scratch for each thread.
 struct CpuBackend::Workspace {
   Workspace(const StepLimits& wanted, int threads)
-      : limits(wanted), scratch_bytes(thread_scratch_bytes(wanted)),
-        by32(quantized_bytes(wanted.tokens, wanted.columns, 32)),
-        by256(quantized_bytes(wanted.tokens, wanted.columns, 256)),
+      : limits(wanted), scratch_bytes(thread_scratch_bytes(wanted)), activations(activation_bytes(wanted)),
         scratch(scratch_bytes * static_cast<std::size_t>(threads)) {}
 
   QuantizedRows quantized(int block, int tokens, std::int64_t columns) {
     assert(tokens <= limits.tokens && columns <= limits.columns);
     const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns);
-    std::byte* data = block == 32 ? by32.data() : by256.data();
+    std::byte* data = activations.data() + (block == 32 ? 0 : quantized_bytes(limits.tokens, limits.columns, 32));
     QuantizedRows rows;
     rows.block = block;
     rows.rows = tokens;
@@ -133,12 +143,13 @@ struct CpuBackend::Workspace {
     rows.sums = reinterpret_cast<std::int16_t*>(data);
     return rows;
   }
+  /// In the same memory: no group of products takes both.
+  float* arranged() { return reinterpret_cast<float*>(activations.data()); }
   std::byte* thread_scratch(int thread) { return scratch.data() + scratch_bytes * static_cast<std::size_t>(thread); }
 
   StepLimits limits;
   std::size_t scratch_bytes;
-  CpuBuffer by32;
-  CpuBuffer by256;
+  CpuBuffer activations;
   CpuBuffer scratch;
 };
 
@@ -234,8 +245,7 @@ MemoryUse CpuBackend::weight_memory(const WeightSource& source, WeightUse use) c
 }
 
 std::uint64_t CpuBackend::workspace_bytes(const StepLimits& limits) const {
-  return quantized_bytes(limits.tokens, limits.columns, 32) + quantized_bytes(limits.tokens, limits.columns, 256) +
-         thread_scratch_bytes(limits) * static_cast<std::size_t>(pool_.size());
+  return activation_bytes(limits) + thread_scratch_bytes(limits) * static_cast<std::size_t>(pool_.size());
 }
 
 void CpuBackend::reserve(const StepLimits& limits) {
@@ -272,17 +282,26 @@ void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsi
   bool kinds[2] = {};
   for (const Product& product : products)
     if (const int block = activation_block(product.weight->format)) kinds[block == 256] = true;
-  const Share rows = share_of(x.rows, thread, pool_.size());
-  for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-    const float* row = x.data + t * x.columns;
-    if (norm) {
-      kernels_.rms_norm(row, cpu(*norm).vector(), epsilon, x.columns, normed.data + t * x.columns);
-      row = normed.data + t * x.columns;
+  const bool arranged =
+      std::ranges::any_of(products, [&](const Product& product) { return arranges(product.weight->format, x.rows); });
+  const int unit = arranged ? arranged_unit : 1;
+  const Share rows = share_of(x.rows, thread, pool_.size(), unit);
+  for (std::int64_t begin = rows.begin; begin < rows.end; begin += unit) {
+    const std::int64_t end = std::min(begin + unit, rows.end);
+    for (std::int64_t t = begin; t < end; ++t) {
+      const float* row = x.data + t * x.columns;
+      if (norm) {
+        kernels_.rms_norm(row, cpu(*norm).vector(), epsilon, x.columns, normed.data + t * x.columns);
+        row = normed.data + t * x.columns;
+      }
+      for (int kind = 0; kind < 2; ++kind)
+        if (kinds[kind])
+          kernels_.quantize(row, x.columns, static_cast<int>(t),
+                            workspace_->quantized(kind ? 256 : 32, x.rows, x.columns));
     }
-    for (int kind = 0; kind < 2; ++kind)
-      if (kinds[kind])
-        kernels_.quantize(row, x.columns, static_cast<int>(t),
-                          workspace_->quantized(kind ? 256 : 32, x.rows, x.columns));
+    if (arranged)
+      kernels_.arrange(norm ? normed.data : x.data, x.columns, static_cast<int>(begin), static_cast<int>(end),
+                       workspace_->arranged());
   }
 }
 
@@ -337,7 +356,7 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
   share.row_begin = rows.begin;
   share.row_end = rows.end;
   share.tokens = x.rows;
-  share.x = x.data;
+  share.x = arranges(weight.format, x.rows) ? workspace_->arranged() : x.data;
   if (const int block = activation_block(weight.format))
     share.quantized = workspace_->quantized(block, x.rows, x.columns);
   share.out = product.out.data;
@@ -361,10 +380,22 @@ void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
   });
 }
 
+namespace {
+
+/// Whether some of the products want activations rounded and others want them arranged.
+bool mixes(std::span<const Product> products, int tokens) {
+  const auto count =
+      std::ranges::count_if(products, [&](const Product& product) { return arranges(product.weight->format, tokens); });
+  return count > 0 && static_cast<std::size_t>(count) < products.size();
+}
+
+} // namespace
+
 void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows normed,
                                std::span<const Product> products) {
   constexpr std::size_t most = 4;
-  if (products.size() > most) return Backend::norm_products(x, norm, epsilon, normed, products);
+  if (products.size() > most || mixes(products, x.rows))
+    return Backend::norm_products(x, norm, epsilon, normed, products);
   std::array<std::optional<RowQueue>, most> queues;
   for (std::size_t i = 0; i < products.size(); ++i)
     queues[i].emplace(settle(*products[i].weight), x.rows, pool_.size());
@@ -377,9 +408,10 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
   });
 }
 
-void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activation, Rows normed, Product gate,
-                              Product up) {
+void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activation activation, Rows normed,
+                              Product gate, Product up) {
   const Product products[] = {gate, up};
+  if (mixes(products, x.rows)) return Backend::norm_gate_up(x, norm, epsilon, activation, normed, gate, up);
   // Both matrices have the same rows, so the rows of one meet those of the other.
   settle(*up.weight);
   RowQueue queue(settle(*gate.weight), x.rows, pool_.size());

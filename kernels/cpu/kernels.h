@@ -33,7 +33,7 @@ struct ProductShare {
   std::int64_t row_begin = 0; // a multiple of 16
   std::int64_t row_end = 0;   // a multiple of 16, or the number of rows
   int tokens = 0;             // n
-  const float* x = nullptr;   // [n][columns], float formats
+  const float* x = nullptr;   // float formats: [n][columns]; more than float_direct_tokens tokens: arranged
   QuantizedRows quantized;    // quantized formats
   float* out = nullptr;       // [n][out_stride], element [t][row]
   std::int64_t out_stride = 0;
@@ -71,11 +71,32 @@ inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 
 /// A run of a panel interleaved; no block format takes more than 9 bits a weight.
 inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
 
-/// Float weights: 16 rows by so many columns are widened at a time, half of a first-level cache. They meet so many
-/// tokens, whose sums of 16 lanes with 64 rows stay in the second-level cache.
-inline constexpr int float_columns = 384;
-inline constexpr int float_panel_rows = 64;
-inline constexpr int float_product_tokens = 120;
+/// Up to so many tokens meet float weights as they lie; for more the activations are arranged and the weights turned.
+inline constexpr int float_direct_tokens = 12;
+/// Arranged activations: tiles of tokens, a lane after the other, [16][steps][T]; step s of lane l is column 16 * s +
+/// l. Two steps to spare: lanes a power of two apart would share few sets of the caches.
+inline constexpr std::ptrdiff_t float_lane_steps(std::int64_t columns) { return (columns + 15) / 16 + 2; }
+/// Shares of tokens that are arranged apart begin at multiples of it.
+inline constexpr int arranged_unit = 8;
+
+/// Float weights are turned for so many rows at a time, all lanes of them where they fit the second-level cache, else
+/// half of the lanes after the other, or a quarter ...
+inline constexpr int float_panel_rows = 48;
+inline constexpr std::size_t float_panel_bytes(std::int64_t columns, int lanes) {
+  const auto steps = static_cast<std::size_t>((columns + 15) / 16 + 1);
+  return static_cast<std::size_t>(lanes * float_panel_rows) * steps * sizeof(float);
+}
+inline constexpr std::size_t float_panel_most = std::size_t{5} << 18;
+inline constexpr int float_lanes(std::int64_t columns) {
+  int lanes = 16;
+  while (lanes > 1 && float_panel_bytes(columns, lanes) > float_panel_most) lanes /= 2;
+  return lanes;
+}
+/// Then the sums of so many tokens wait for the lanes to come.
+inline constexpr int float_waiting_tokens = 512;
+inline constexpr std::ptrdiff_t float_waiting(std::int64_t columns) { // floats
+  return 4 * float_panel_rows * (float_lanes(columns) == 16 ? arranged_unit : float_waiting_tokens);
+}
 
 /// Enough for matrices of up to so many columns.
 inline std::size_t product_scratch_bytes(std::int64_t columns) {
@@ -85,9 +106,13 @@ inline std::size_t product_scratch_bytes(std::int64_t columns) {
   const std::size_t quantized = chunk_scratch_bytes + panel_scratch_bytes +
                                 static_cast<std::size_t>(product_tokens(1)) * chunk_rows * sizeof(float) +
                                 activations / 16 * sizeof(std::int32_t);
-  const std::size_t floats = (static_cast<std::size_t>(float_product_tokens) * float_panel_rows * 16 +
-                              (panel_rows + float_product_tokens) * float_columns) *
-                             sizeof(float);
+  // Float panels: of these columns, or of fewer that need more because all their lanes fit.
+  const std::size_t all_lanes = float_panel_bytes(columns, 16);
+  const std::size_t fewest_lanes = float_panel_bytes(columns, float_lanes(columns));
+  const std::size_t panel = all_lanes < float_panel_most      ? all_lanes
+                            : fewest_lanes < float_panel_most ? float_panel_most
+                                                              : fewest_lanes;
+  const std::size_t floats = panel + static_cast<std::size_t>(float_waiting(columns)) * sizeof(float);
   return (quantized > floats ? quantized : floats) + 64;
 }
 
@@ -109,6 +134,9 @@ struct CpuKernels {
                      std::byte* panel);
   /// Rounds one row [columns] into token `index` of `out`.
   void (*quantize)(const float* x, int columns, int index, const QuantizedRows& out);
+  /// Arranges tokens [begin, end) of x [n][columns] into their place in out [n][16 * float_lane_steps(columns)]. Both
+  /// are multiples of arranged_unit, or the end n.
+  void (*arrange)(const float* x, int columns, int begin, int end, float* out);
   /// out [columns] = one row of `format`, times scale
   void (*decode_row)(Format format, const std::byte* row, int columns, float scale, float* out);
   void (*rms_norm)(const float* x, const float* weight, float epsilon, int columns, float* out);

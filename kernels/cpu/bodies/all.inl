@@ -2,6 +2,7 @@
 // name), KERN_CPU_NAME (its text) and KERN_CPU_ENCODE (the encoder for this instruction set).
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -54,9 +55,8 @@ namespace {
 } // namespace
 
 const CpuKernels KERN_CPU_KERNELS = {
-    KERN_CPU_NAME, product,       interleaves,   interleave,   quantize_row,
-    decode_row,    rms_norm,      activate_silu, rotate_heads, store_position,
-    attention,     saturate_int8, saturate_fp32, read_memory,  KERN_CPU_ENCODE,
+    KERN_CPU_NAME, product,      interleaves,    interleave, quantize_row,  arrange,       decode_row,  rms_norm,
+    activate_silu, rotate_heads, store_position, attention,  saturate_int8, saturate_fp32, read_memory, KERN_CPU_ENCODE,
 };
 
 } // namespace kern

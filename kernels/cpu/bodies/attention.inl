@@ -3,8 +3,8 @@
 // the length of the text.
 
 // A few queries times a few vectors of positions (or dimensions) share every load.
-constexpr int query_tile = 6;  // of rows widened before
-constexpr int direct_tile = 8; // of rows that are widened as they are loaded
+constexpr int query_tile = 6;     // of rows widened before
+constexpr int direct_queries = 8; // of rows that are widened as they are loaded
 /// 24 sums of 32 registers, 10 loads for 24 fma; of 16 registers 12 sums, 8 loads for 12 fma.
 constexpr int attention_vectors(int queries) {
   constexpr int most = lane_count == 16 ? 24 : 12;
@@ -66,10 +66,10 @@ template <int T, class Number>
 template <class Number>
 using AccumulateRows = void (*)(const float*, int, const ChunkRows<Number>&, int, int, bool, float*, int, int);
 
-/// For 1..direct_tile queries.
+/// For 1..direct_queries queries.
 template <class Number> AccumulateRows<Number> accumulate_rows_for(int queries) {
   AccumulateRows<Number> chosen = nullptr;
-  unroll<direct_tile>([&](auto t) {
+  unroll<direct_queries>([&](auto t) {
     if (t + 1 == queries) chosen = accumulate_rows<t + 1, Number>;
   });
   return chosen;
@@ -145,17 +145,17 @@ struct AttentionWalk {
     queries = (share.row_end - share.row_begin) * group;
     value_stride = padded(shape.value_dim);
     const KvView& view = share.cache.view;
-    direct = queries <= 2 * direct_tile && view.key_format == Format::f16 && view.value_format == Format::f16 &&
+    direct = queries <= 2 * direct_queries && view.key_format == Format::f16 && view.value_format == Format::f16 &&
              shape.value_dim == value_stride;
     tile = query_tile;
-    if (queries <= direct_tile) tile = queries;
+    if (queries <= direct_queries) tile = queries;
     else if (direct) tile = (queries + 1) / 2;
     scratch.keys = share.scratch;
     scratch.values = scratch.keys + page_positions * shape.key_dim;
     scratch.queries = scratch.values + page_positions * value_stride;
     scratch.scores = scratch.queries + queries * padded(shape.key_dim);
     scratch.chunk = scratch.scores + page_positions * queries;
-    scratch.totals = scratch.chunk + direct_tile * value_stride;
+    scratch.totals = scratch.chunk + direct_queries * value_stride;
     float* states = scratch.totals + queries * value_stride;
     for (float** state : {&scratch.m, &scratch.l, &scratch.next_m, &scratch.next_l, &scratch.before, &scratch.added}) {
       *state = states;
@@ -228,7 +228,7 @@ template <class Number>
 void chunk_values(const AttentionWalk& walk, const ChunkRows<Number>& values, int first, int count, int chunk) {
   const AttentionScratch& scratch = walk.scratch;
   const int stride = walk.value_stride;
-  int begin[direct_tile], end[direct_tile];
+  int begin[direct_queries], end[direct_queries];
   int common_begin = 0;
   int common_end = page_positions;
   for (int i = 0; i < count; ++i) {

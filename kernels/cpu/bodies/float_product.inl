@@ -1,145 +1,7 @@
-// Products with float weights: 16 lanes strided along k, then the tree. Weights are widened to binary32 once for a run
-// of tokens; a few rows times a few tokens share every load.
-
-/// Any count of bfloat16 numbers.
-KERN_INLINE void decode_bfloat16(const BFloat16* in, std::int64_t count, float* out) {
-  for (std::int64_t i = 0; i < count; ++i) out[i] = to_float(in[i]);
-}
-
-/// out [count] = weights from the `begin`-th of a row; reads ahead to the row 16 further on, which is widened next.
-template <class Traits>
-KERN_INLINE void widened(const std::byte* row, std::size_t row_bytes, int begin, int count, float* out) {
-  const std::byte* from = row + 2 * static_cast<std::ptrdiff_t>(begin);
-  for (int line = 0; line < 2 * count; line += 64) prefetch(from + line + panel_rows * row_bytes);
-  if constexpr (Traits::id == Format::f16) decode_halves(reinterpret_cast<const Half*>(from), count, out);
-  else decode_bfloat16(reinterpret_cast<const BFloat16*>(from), count, out);
-}
-
-// 4 x 5 sums of 16 lanes reach 79 to 100% of the fp32 peak from the first-level cache; 4 x 6, 73 to 98%; with fewer the
-// loads cost more (2 x 8: 66%).
-constexpr int float_rows = 4;
-constexpr int float_tokens = lane_count == 16 ? 5 : 2;
-
-/// sums [R][T][16] += over k [0, count), a multiple of 16: w [R][w_stride], x [k / 16][T][16]. Not inlined: within a
-/// larger function the compiler runs out of registers, at half the speed.
-template <int R, int T>
-[[gnu::noinline]] void dot_tile(const float* w, std::ptrdiff_t w_stride, const float* x, int count, float* sums) {
-  for (int part = 0; part < 16; part += lane_count) {
-    Floats sum[R * T];
-    unroll<R * T>([&](auto i) __attribute__((always_inline)) { sum[i] = load_vector<Floats>(sums + i * 16 + part); });
-    const float* values_at = x + part;
-    for (int k = part; k < count; k += 16, values_at += T * 16) {
-      Floats values[T];
-      unroll<T>([&](auto t) __attribute__((always_inline)) { values[t] = load_vector<Floats>(values_at + t * 16); });
-      unroll<R>([&](auto r) __attribute__((always_inline)) {
-        const auto weights = load_vector<Floats>(w + r * w_stride + k);
-        unroll<T>([&](auto t) __attribute__((always_inline)) {
-          sum[r * T + t] = fused_lanes(weights, values[t], sum[r * T + t]);
-        });
-      });
-    }
-    unroll<R * T>([&](auto i) __attribute__((always_inline)) { store_vector(sums + i * 16 + part, sum[i]); });
-  }
-}
-
-/// Rows of weights, widened or in place.
-struct FloatRows {
-  const float* data;
-  std::ptrdiff_t stride;
-};
-
-/// Columns [begin, end) of T tokens from `t` on as [k / 16][T][16]; what is missing of the last 16 isn't read.
-template <int T> KERN_INLINE void gather_columns(const ProductShare& share, int t, int begin, int end, float* out) {
-  for (int i = 0; i < T; ++i) {
-    const float* from = share.x + static_cast<std::ptrdiff_t>(t + i) * share.columns + begin;
-    float* to = out + i * 16;
-    int k = 0;
-    for (; k + 16 <= end - begin; k += 16, to += T * 16) __builtin_memcpy(to, from + k, 16 * sizeof(float));
-    for (int j = 0; k + j < end - begin; ++j) to[j] = from[k + j];
-  }
-}
-
-/// R rows times T tokens over a run of k that may end anywhere.
-template <int R, int T> void float_tile(const FloatRows& w, const float* x, int count, float* sums) {
-  const int whole = count / 16 * 16;
-  dot_tile<R, T>(w.data, w.stride, x, whole, sums);
-  for (int k = whole; k < count; ++k)
-    for (int i = 0; i < R * T; ++i) {
-      float& sum = sums[i * 16 + k - whole];
-      sum = fused(w.data[i / T * w.stride + k], x[whole * T + i % T * 16 + k - whole], sum);
-    }
-}
-
-/// Up to 16 rows with T tokens, four rows at a time. sums [row][T][16].
-template <int T> void float_tiles(const FloatRows& w, int rows, const float* x, int count, float* sums) {
-  int r = 0;
-  for (; r + float_rows <= rows; r += float_rows)
-    float_tile<float_rows, T>({w.data + r * w.stride, w.stride}, x, count, sums + r * T * 16);
-  for (; r < rows; ++r) float_tile<1, T>({w.data + r * w.stride, w.stride}, x, count, sums + r * T * 16);
-}
-
-/// Columns [begin, end) of `rows` rows as floats.
-template <class Traits>
-KERN_INLINE FloatRows widen_rows(const ProductShare& share, std::int64_t row, int rows, int begin, int end,
-                                 float* scratch) {
-  const std::byte* bytes = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
-  if constexpr (Traits::id == Format::f32)
-    return {reinterpret_cast<const float*>(bytes) + begin,
-            static_cast<std::ptrdiff_t>(share.row_bytes / sizeof(float))};
-  for (int r = 0; r < rows; ++r)
-    widened<Traits>(bytes + static_cast<std::size_t>(r) * share.row_bytes, share.row_bytes, begin, end - begin,
-                    scratch + r * float_columns);
-  return {scratch, float_columns};
-}
-
-struct FloatScratch {
-  float* sums;    // [tile][rows of the panel][T][16]
-  float* widened; // [16][float_columns]
-  float* x;       // [tile][float_columns / 16][T][16]
-};
-
-/// Calls f(first token, integral constant T) for tiles of tokens [0, tokens): as many as a tile holds, then single
-/// ones.
-template <class F> KERN_INLINE void each_float_tile(int tokens, F&& f) {
-  int t = 0;
-  for (; t + float_tokens <= tokens; t += float_tokens) f(t, std::integral_constant<int, float_tokens>{});
-  for (; t < tokens; ++t) f(t, std::integral_constant<int, 1>{});
-}
-
-/// Up to 64 rows with tokens [begin, begin + tokens): runs of k outermost.
-template <class Traits>
-void float_panel(const ProductShare& share, std::int64_t row, int rows, int begin, int tokens,
-                 const FloatScratch& scratch) {
-  __builtin_memset(scratch.sums, 0, static_cast<std::size_t>(tokens * rows * 16) * sizeof(float));
-  for (int k = 0; k < share.columns; k += float_columns) {
-    const int end = k + float_columns < share.columns ? k + float_columns : share.columns;
-    each_float_tile(
-        tokens, [&](int t, auto count) __attribute__((always_inline)) {
-          gather_columns<count>(share, begin + t, k, end, scratch.x + t * float_columns);
-        });
-    for (int r = 0; r < rows; r += panel_rows) {
-      const int some = rows - r < panel_rows ? rows - r : panel_rows;
-      const FloatRows w = widen_rows<Traits>(share, row + r, some, k, end, scratch.widened);
-      each_float_tile(
-          tokens, [&](int t, auto count) __attribute__((always_inline)) {
-            float_tiles<count>(w, some, scratch.x + t * float_columns, end - k,
-                               scratch.sums + (t * rows + r * count) * 16);
-          });
-    }
-  }
-  each_float_tile(
-      tokens, [&](int t, auto count) __attribute__((always_inline)) {
-        const float* sums = scratch.sums + t * rows * 16;
-        for (int r = 0; r < rows; ++r)
-          unroll<count>([&](auto i) __attribute__((always_inline)) {
-            Floats lane[16 / lane_count];
-            unroll<16 / lane_count>([&](auto p) __attribute__((always_inline)) {
-              lane[p] = load_vector<Floats>(sums + (r * count + i) * 16 + p * lane_count);
-            });
-            share.out[(begin + t + i) * share.out_stride + row + r] = tree_of_lanes(lane);
-          });
-      });
-}
+// Products with float weights: 16 lanes strided along k, then the tree. Few tokens take rows of weights as they lie,
+// the lanes of a sum side by side in registers. Many tokens take them turned: for each lane an ordinary matrix product
+// of the columns that belong to it, a vector of rows times one number of a token, whose sum stays in a register all
+// along k. Lanes come in the order in which the tree adds them, so that only four sums of each output wait.
 
 /// Sixteen weights of a row, or the part of them that fits a vector.
 template <class Traits> KERN_INLINE Floats load_weights(const std::byte* row, int k) {
@@ -149,52 +11,314 @@ template <class Traits> KERN_INLINE Floats load_weights(const std::byte* row, in
   else return bits_to_floats(load_shorts(at) << 16);
 }
 
-/// One token: R rows side by side, straight from the file's layout. Reads ahead to the next R rows.
-template <class Traits, int R> KERN_INLINE void float_vector(const ProductShare& share, std::int64_t row) {
+template <class Traits> KERN_INLINE float load_weight(const std::byte* row, int k) {
+  float weight;
+  Traits::decode(reinterpret_cast<const typename Traits::Block*>(row)[k], &weight);
+  return weight;
+}
+
+/// R rows times T tokens straight from the file's layout. Reads ahead to the next R rows.
+template <class Traits, int R, int T> KERN_INLINE void direct_tile(const ProductShare& share, std::int64_t row, int t) {
   constexpr int parts = 16 / lane_count;
   constexpr int bytes_each = static_cast<int>(sizeof(typename Traits::Block));
   const std::byte* rows = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
-  Floats sum[R * parts] = {};
+  const float* x = share.x + static_cast<std::ptrdiff_t>(t) * share.columns;
+  Floats sum[R * T * parts] = {};
   const int whole = share.columns / 16 * 16;
-  for (int k = 0; k < whole; k += 16)
-    unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const std::byte* from = rows + r * share.row_bytes;
-      prefetch(from + k * bytes_each + R * share.row_bytes);
-      unroll<parts>([&](auto p) __attribute__((always_inline)) {
-        const auto x = load_vector<Floats>(share.x + k + p * lane_count);
-        Floats& to = sum[r * parts + p];
-        to = fused_lanes(load_weights<Traits>(from, k + p * lane_count), x, to);
+  for (int k = 0; k < whole; k += 16) {
+    unroll<R>([&](auto r)
+                  __attribute__((always_inline)) { prefetch(rows + (r + R) * share.row_bytes + k * bytes_each); });
+    unroll<parts>([&](auto p) __attribute__((always_inline)) {
+      const int from = k + p * lane_count;
+      Floats values[T];
+      unroll<T>([&](auto i) __attribute__((always_inline)) {
+        values[i] = load_vector<Floats>(x + static_cast<std::ptrdiff_t>(i) * share.columns + from);
+        hold(values[i]);
+      });
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        const Floats weights = load_weights<Traits>(rows + r * share.row_bytes, from);
+        unroll<T>([&](auto i) __attribute__((always_inline)) {
+          Floats& to = sum[(r * T + i) * parts + p];
+          to = fused_lanes(weights, values[i], to);
+        });
       });
     });
-  unroll<R>([&](auto r) __attribute__((always_inline)) {
+  }
+  unroll<R * T>([&](auto i) __attribute__((always_inline)) {
     alignas(64) float lane[16];
-    for (int p = 0; p < parts; ++p) store_vector(lane + p * lane_count, sum[r * parts + p]);
-    for (int k = whole; k < share.columns; ++k) {
-      float weight;
-      Traits::decode(reinterpret_cast<const typename Traits::Block*>(rows + r * share.row_bytes)[k], &weight);
-      lane[k - whole] = fused(weight, share.x[k], lane[k - whole]);
-    }
-    share.out[row + r] = tree_sum(lane);
+    for (int p = 0; p < parts; ++p) store_vector(lane + p * lane_count, sum[i * parts + p]);
+    const float* values = x + static_cast<std::ptrdiff_t>(i % T) * share.columns;
+    for (int k = whole; k < share.columns; ++k)
+      lane[k - whole] = fused(load_weight<Traits>(rows + i / T * share.row_bytes, k), values[k], lane[k - whole]);
+    share.out[(t + i % T) * share.out_stride + row + i / T] = tree_sum(lane);
   });
 }
 
-template <class Traits> void product_share_float(const ProductShare& share) {
-  auto* scratch = reinterpret_cast<float*>(share.scratch);
-  if (share.tokens == 1) {
-    std::int64_t row = share.row_begin;
-    for (; row + float_rows <= share.row_end; row += float_rows) float_vector<Traits, float_rows>(share, row);
-    for (; row < share.row_end; ++row) float_vector<Traits, 1>(share, row);
-    return;
+/// Tokens that share a row's weights: 16 sums of 16 lanes in 32 registers, or 6 in two vectors each.
+constexpr int direct_tokens = lane_count == 16 ? 4 : 2;
+constexpr int direct_rows(int tokens) { return lane_count == 16 || tokens == 1 ? 4 : 3; }
+
+template <class Traits, int R> void direct_rows_product(const ProductShare& share, std::int64_t row) {
+  int t = 0;
+  for (; t + direct_tokens <= share.tokens; t += direct_tokens) direct_tile<Traits, R, direct_tokens>(share, row, t);
+  for (; t < share.tokens; ++t) direct_tile<Traits, R, 1>(share, row, t);
+}
+
+template <class Traits> void direct_product(const ProductShare& share) {
+  std::int64_t row = share.row_begin;
+  if (share.tokens == 1)
+    for (; row + direct_rows(1) <= share.row_end; row += direct_rows(1))
+      direct_tile<Traits, direct_rows(1), 1>(share, row, 0);
+  else
+    for (; row + direct_rows(2) <= share.row_end; row += direct_rows(2))
+      direct_rows_product<Traits, direct_rows(2)>(share, row);
+  for (; row < share.row_end; ++row) direct_rows_product<Traits, 1>(share, row);
+}
+
+// Registers: with 32, 24 sums, 3 vectors of weights and a number of a token; with 16, 12 sums.
+#if defined(__AVX512VNNI__) || defined(__aarch64__)
+constexpr int float_tokens = 8;
+#else
+constexpr int float_tokens = 4;
+#endif
+constexpr int float_tile_rows = 3 * lane_count;
+static_assert(arranged_unit % float_tokens == 0 && float_panel_rows % float_tile_rows == 0);
+
+/// Calls f(first token, integral constant T) for the tiles of tokens [begin, end), where begin is a multiple of
+/// arranged_unit: whole ones, then halves of them down to single tokens.
+template <class F> KERN_INLINE void each_float_tile(int begin, int end, F&& f) {
+  int t = begin;
+  for (; t + float_tokens <= end; t += float_tokens) f(t, std::integral_constant<int, float_tokens>{});
+  if constexpr (float_tokens > 4)
+    if (t + 4 <= end) {
+      f(t, std::integral_constant<int, 4>{});
+      t += 4;
+    }
+  if (t + 2 <= end) {
+    f(t, std::integral_constant<int, 2>{});
+    t += 2;
   }
-  const FloatScratch carved{scratch, scratch + float_product_tokens * float_panel_rows * 16,
-                            scratch + float_product_tokens * float_panel_rows * 16 + panel_rows * float_columns};
-  for (int first = 0; first < share.tokens; first += float_product_tokens) {
-    const int left_tokens = share.tokens - first;
-    const int tokens = left_tokens < float_product_tokens ? left_tokens : float_product_tokens;
-    for (std::int64_t row = share.row_begin; row < share.row_end; row += float_panel_rows) {
-      const std::int64_t left = share.row_end - row;
-      const int rows = left < float_panel_rows ? static_cast<int>(left) : float_panel_rows;
-      float_panel<Traits>(share, row, rows, first, tokens, carved);
+  if (t < end) f(t, std::integral_constant<int, 1>{});
+}
+
+/// Tokens [begin, end) of all `rows` into their tiles, [16 lanes][float_lane_steps(columns)][T] each. `begin` and `end`
+/// are multiples of arranged_unit, or the end of all.
+void arrange(const float* x, int columns, int begin, int end, float* out) {
+  alignas(64) float from[16 * 16] = {};
+  alignas(64) std::uint32_t turned[16 * 16];
+  each_float_tile(
+      begin, end, [&](int t, auto tokens) __attribute__((always_inline)) {
+        const std::ptrdiff_t lane = float_lane_steps(columns) * tokens;
+        float* to = out + t * 16 * float_lane_steps(columns);
+        for (int k = 0; k < columns; k += 16, to += tokens) {
+          const std::size_t count = columns - k < 16 ? static_cast<std::size_t>(columns - k) : 16;
+          for (int i = 0; i < tokens; ++i)
+            __builtin_memcpy(from + i * 16, x + static_cast<std::ptrdiff_t>(t + i) * columns + k,
+                             count * sizeof(float));
+          transpose_words(reinterpret_cast<const std::uint32_t*>(from), 16, turned, 16);
+          for (int l = 0; l < 16; ++l) __builtin_memcpy(to + l * lane, turned + l * 16, tokens * sizeof(float));
+        }
+      });
+}
+
+/// The lane that comes `index`-th, its bits reversed: 0, 8, 4, 12, 2, ... A tree of neighbours in this order is the
+/// tree of lane l + lane l + 8, + 4, + 2, + 1.
+constexpr int lane_at(int index) { return (index & 1) << 3 | (index & 2) << 1 | (index & 4) >> 1 | index >> 3; }
+
+/// Lanes [first, last) in that order, of rows of weights as vectors: [lane][k / 16 + 1][rows], lanes ascending.
+struct TurnedWeights {
+  float* data;
+  int rows; // a multiple of 16
+  int first, last;
+  std::ptrdiff_t lane; // numbers from a lane to the next
+
+  /// Where the lane that comes `index`-th begins.
+  KERN_INLINE float* at(int index) const { return data + lane_at(index) * (last - first) / 16 * lane; }
+};
+
+/// Columns [k, k + count) of a row as floats.
+template <class Traits> KERN_INLINE void widen_run(const std::byte* row, int k, int count, float* out) {
+  int i = 0;
+  for (; i + lane_count <= count; i += lane_count) store_vector(out + i, load_weights<Traits>(row, k + i));
+  for (; i < count; ++i) out[i] = load_weight<Traits>(row, k + i);
+}
+
+/// Up to to.rows rows; missing ones become anything.
+template <class Traits>
+void turn_weights(const ProductShare& share, std::int64_t row, int rows, const TurnedWeights& to) {
+  constexpr int run = 64;          // two lines of halves
+  constexpr int stride = run + 16; // rows a power of two apart would share few sets of the cache
+  constexpr int bytes_each = static_cast<int>(sizeof(typename Traits::Block));
+  alignas(64) float wide[16 * stride] = {};
+  alignas(64) std::uint32_t turned[16 * 16];
+  for (int r = 0; r < rows; r += 16) {
+    const int some = rows - r < 16 ? rows - r : 16;
+    const std::byte* from = share.weights + static_cast<std::size_t>(row + r) * share.row_bytes;
+    for (int k = 0; k < share.columns; k += run) {
+      const int count = share.columns - k < run ? share.columns - k : run;
+      for (int i = 0; i < some; ++i) {
+        const std::byte* at = from + static_cast<std::size_t>(i) * share.row_bytes;
+        for (int line = 0; line < run * bytes_each; line += 64) prefetch(at + (k + run) * bytes_each + line);
+        widen_run<Traits>(at, k, count, wide + i * stride);
+      }
+      for (int b = 0; b < count; b += 16) {
+        const auto* block = reinterpret_cast<const std::uint32_t*>(wide + b);
+        const std::ptrdiff_t step = static_cast<std::ptrdiff_t>(k + b) / 16 * to.rows + r;
+        if (to.last - to.first == 16) {
+          transpose_words(block, stride, reinterpret_cast<std::uint32_t*>(to.data + step), to.lane);
+          continue;
+        }
+        transpose_words(block, stride, turned, 16);
+        for (int i = to.first; i < to.last; ++i)
+          __builtin_memcpy(to.at(i) + step, turned + lane_at(i) * 16, 16 * sizeof(float));
+      }
     }
   }
+}
+
+/// Weights that will be turned next, brought closer while others are multiplied: some bytes with every step.
+struct ReadAhead {
+  const std::byte* next;
+  std::ptrdiff_t step; // 0: nothing
+};
+
+struct FloatTile {
+  const TurnedWeights& weights;
+  int row;               // of them, the tile's first
+  const float* x;        // arranged
+  std::ptrdiff_t x_lane; // numbers from a lane to the next
+  int columns;
+  ReadAhead& ahead;
+  float* waiting; // [4][T][V]: sums of 1, 2, 4 and 8 lanes
+  float* out;     // [T][out_stride]
+  std::int64_t out_stride;
+  int rows; // of V vectors, those that are asked for
+};
+
+/// V vectors of rows times T tokens for the lanes at hand. Not inlined: within a larger function the compiler runs out
+/// of registers. AVX-512 reads ahead: weights, which the second-level cache holds, by eight steps (F16, 2048 x 2048 by
+/// 512: 67.5 and 71.7 G multiply-adds/s), activations, which it doesn't, by 128 (a prompt of 512 on two cores: 118 and
+/// 129 tokens/s).
+template <int V, int T> [[gnu::noinline]] void float_tile(const FloatTile& tile) {
+  const TurnedWeights& weights = tile.weights;
+  ReadAhead ahead = tile.ahead;
+  for (int index = weights.first; index < weights.last; ++index) {
+    const float* w = weights.at(index) + tile.row;
+    const float* x = tile.x + lane_at(index) * tile.x_lane;
+    Floats sum[V * T] = {};
+    for (const float* end = x + (tile.columns - lane_at(index) + 15) / 16 * T; x < end; x += T, w += weights.rows) {
+      if constexpr (lane_count == 16) prefetch(x + 128 * T);
+      prefetch_second_level(ahead.next);
+      ahead.next += ahead.step;
+      Floats rows[V];
+      unroll<V>([&](auto v) __attribute__((always_inline)) {
+        if constexpr (lane_count == 16) prefetch(w + 8 * weights.rows + v * lane_count);
+        rows[v] = load_vector<Floats>(w + v * lane_count);
+        hold(rows[v]);
+      });
+      unroll<T>([&](auto t) __attribute__((always_inline)) {
+        Floats value = every_lane(x[t]);
+        hold(value);
+        unroll<V>([&](auto v)
+                      __attribute__((always_inline)) { sum[t * V + v] = fused_lanes(rows[v], value, sum[t * V + v]); });
+      });
+    }
+    // As a binary counter: what waits at a level is met by the next sum of as many lanes.
+    float* waits = tile.waiting;
+    for (int done = index; done & 1; done >>= 1, waits += V * T * lane_count)
+      unroll<V * T>([&](auto i) __attribute__((always_inline)) {
+        sum[i] = load_vector<Floats>(waits + i * lane_count) + sum[i];
+      });
+    if (index < 15) {
+      unroll<V * T>([&](auto i) __attribute__((always_inline)) { store_vector(waits + i * lane_count, sum[i]); });
+    } else if (tile.rows == V * lane_count) {
+      unroll<V * T>([&](auto i) __attribute__((always_inline)) {
+        store_vector(tile.out + i / V * tile.out_stride + i % V * lane_count, sum[i]);
+      });
+    } else {
+      alignas(64) float results[V * T * lane_count];
+      unroll<V * T>([&](auto i) __attribute__((always_inline)) { store_vector(results + i * lane_count, sum[i]); });
+      for (int t = 0; t < T; ++t)
+        for (int r = 0; r < tile.rows; ++r) tile.out[t * tile.out_stride + r] = results[t * V * lane_count + r];
+    }
+  }
+  tile.ahead.next = ahead.next;
+}
+
+/// Up to 48 rows at hand.
+struct FloatPanel {
+  std::int64_t row;
+  int rows;
+  TurnedWeights weights;
+  float* waiting; // of tokens from the first on, if some lanes are still to come; else of any tile
+  ReadAhead ahead;
+};
+
+/// The panel times T tokens from `t` on.
+template <int T> KERN_INLINE void float_tiles(const ProductShare& share, FloatPanel& panel, int t, float* waiting) {
+  const std::ptrdiff_t steps = float_lane_steps(share.columns);
+  FloatTile tile{panel.weights, 0,       share.x + t * 16 * steps, steps * T, share.columns, panel.ahead,
+                 waiting,       nullptr, share.out_stride,         0};
+  for (tile.row = 0; tile.row < panel.rows; tile.row += tile.rows) {
+    const int left = panel.rows - tile.row;
+    tile.rows = left < float_tile_rows ? left : float_tile_rows;
+    tile.out = share.out + t * share.out_stride + panel.row + tile.row;
+    if (left > 2 * lane_count) float_tile<3, T>(tile);
+    else if (left > lane_count) float_tile<2, T>(tile);
+    else float_tile<1, T>(tile);
+    if (panel.weights.last - panel.weights.first < 16) tile.waiting += 4 * float_tile_rows * T;
+  }
+}
+
+/// The panel times tokens [begin, end); then the `next` weights are due. They are read ahead while the last tiles are
+/// multiplied, neither so early that activations displace them nor faster than memory gives them: half a line a step.
+KERN_INLINE void float_panel(const ProductShare& share, FloatPanel& panel, int begin, int end,
+                             std::span<const std::byte> next) {
+  constexpr int step = 32;
+  const int calls = (panel.rows + float_tile_rows - 1) / float_tile_rows;
+  const auto each_tile = static_cast<std::size_t>(share.columns) * static_cast<std::size_t>(calls * step);
+  const auto tiles = static_cast<std::int64_t>((next.size() + each_tile - 1) / each_tile);
+  panel.ahead = {reinterpret_cast<const std::byte*>(panel.weights.data), 0};
+  each_float_tile(
+      begin, end, [&](int t, auto tokens) __attribute__((always_inline)) {
+        if (panel.ahead.step == 0 && t + tiles * float_tokens >= end && tiles > 0) panel.ahead = {next.data(), step};
+        const bool waits = panel.weights.last - panel.weights.first < 16;
+        float_tiles<tokens>(share, panel, t,
+                            panel.waiting +
+                                (waits ? static_cast<std::ptrdiff_t>(t - begin) * 4 * float_panel_rows : 0));
+      });
+}
+
+template <class Traits> void turned_product(const ProductShare& share) {
+  const int at_once = float_lanes(share.columns);
+  const int most_tokens = at_once == 16 ? share.tokens : float_waiting_tokens;
+  auto* waiting = reinterpret_cast<float*>(share.scratch);
+  FloatPanel panel{0, 0, {waiting + float_waiting(share.columns), 0, 0, 0, 0}, waiting, {}};
+  TurnedWeights& weights = panel.weights;
+  for (int begin = 0; begin < share.tokens; begin += most_tokens) {
+    const int end = share.tokens - begin < most_tokens ? share.tokens : begin + most_tokens;
+    for (panel.row = share.row_begin; panel.row < share.row_end; panel.row += panel.rows) {
+      const std::int64_t left = share.row_end - panel.row;
+      // Two panels of 32 rather than one of 48 and one of 16, whose vectors meet too few tokens.
+      panel.rows = static_cast<int>(left > float_panel_rows && left <= 64 ? 32
+                                    : left < float_panel_rows             ? left
+                                                                          : float_panel_rows);
+      weights.rows = (panel.rows + 15) / 16 * 16;
+      weights.lane = ((share.columns + 15) / 16 + 1) * static_cast<std::ptrdiff_t>(weights.rows);
+      for (weights.first = 0; weights.first < 16; weights.first = weights.last) {
+        weights.last = weights.first + at_once;
+        turn_weights<Traits>(share, panel.row, panel.rows, weights);
+        const std::int64_t next = weights.last < 16 ? panel.row : panel.row + panel.rows;
+        const std::int64_t rows = share.row_end - next < panel.rows ? share.row_end - next : panel.rows;
+        float_panel(share, panel, begin, end,
+                    {share.weights + static_cast<std::size_t>(next) * share.row_bytes,
+                     static_cast<std::size_t>(rows) * share.row_bytes});
+      }
+    }
+  }
+}
+
+template <class Traits> void product_share_float(const ProductShare& share) {
+  if (share.tokens <= float_direct_tokens) direct_product<Traits>(share);
+  else turned_product<Traits>(share);
 }

@@ -75,11 +75,26 @@ template <int max_code> KERN_INLINE Ints add_to_run(Ints run, Words codes, std::
 template <int max_code> KERN_INLINE Ints end_run(Ints, Ints run) { return run; }
 #endif
 
-/// to [16][16] = the transpose of from [16][stride]
-#if !defined(__AVX512VNNI__)
-KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to) {
+/// Keeps what was loaded in its register: the compiler would rather load it anew for every operation with it. Tiles of
+/// 8 x 3 float sums: 51% of the peak without, 73% with.
+template <class Vector> KERN_INLINE void hold(Vector& value) {
+#if defined(__AVX512VNNI__)
+  asm("" : "+v"(value));
+#elif defined(__SSE2__)
+  asm("" : "+x"(value));
+#elif defined(__aarch64__)
+  asm("" : "+w"(value));
+#else
+  static_cast<void>(value);
+#endif
+}
+
+#if !defined(__AVX2__)
+/// to [16][to_stride] = the transpose of from [16][stride]
+KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to, std::ptrdiff_t to_stride) {
   for (int column = 0; column < 16; ++column)
-    for (int r = 0; r < 16; ++r) to[column * 16 + r] = from[r * stride + column];
+    for (int r = 0; r < 16; ++r)
+      store_vector(to + column * to_stride + r, load_vector<std::uint32_t>(from + r * stride + column));
 }
 #endif
 

@@ -87,3 +87,30 @@ KERN_INLINE std::int32_t sum_of_lanes(Ints v) {
   for (int i = 1; i < lane_count; ++i) sum += v[i];
   return sum;
 }
+
+/// to [16][to_stride] = the transpose of from [16][stride], in four blocks of 8 x 8
+KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to, std::ptrdiff_t to_stride) {
+  for (int block = 0; block < 4; ++block) {
+    const std::uint32_t* source = from + block / 2 * 8 * stride + block % 2 * 8;
+    std::uint32_t* target = to + block % 2 * 8 * to_stride + block / 2 * 8;
+    // Rows i and i + 4 side by side, 128 bits each: what is left are transposes of 4 x 4 within those.
+    __m256i low[4], high[4];
+    unroll<4>([&](auto i) __attribute__((always_inline)) {
+      const auto half = [&](int row, int column) __attribute__((always_inline)) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + row * stride + column));
+      };
+      low[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(half(i, 0)), half(i + 4, 0), 1);
+      high[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(half(i, 4)), half(i + 4, 4), 1);
+    });
+    const auto turn = [&](const __m256i* rows, std::uint32_t* out) __attribute__((always_inline)) {
+      const __m256i first = _mm256_unpacklo_epi32(rows[0], rows[1]), second = _mm256_unpacklo_epi32(rows[2], rows[3]);
+      const __m256i third = _mm256_unpackhi_epi32(rows[0], rows[1]), fourth = _mm256_unpackhi_epi32(rows[2], rows[3]);
+      store_vector(out, _mm256_unpacklo_epi64(first, second));
+      store_vector(out + to_stride, _mm256_unpackhi_epi64(first, second));
+      store_vector(out + 2 * to_stride, _mm256_unpacklo_epi64(third, fourth));
+      store_vector(out + 3 * to_stride, _mm256_unpackhi_epi64(third, fourth));
+    };
+    turn(low, target);
+    turn(high, target + 4 * to_stride);
+  }
+}

@@ -37,8 +37,8 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
 KERN_INLINE std::int32_t largest_lane(Ints v) { return _mm512_reduce_max_epi32((__m512i)v); }
 KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
 
-/// to [16][16] = the transpose of from [16][stride]
-KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to) {
+/// to [16][to_stride] = the transpose of from [16][stride]
+KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to, std::ptrdiff_t to_stride) {
   __m512i row[16], pair[16];
   unroll<16>([&](auto r) __attribute__((always_inline)) { row[r] = load_vector<__m512i>(from + r * stride); });
   // Neighbouring rows, then neighbouring pairs, within 128 bits; then the 128-bit quarters of every fourth.
@@ -57,9 +57,9 @@ KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uin
     const __m512i low_odd = _mm512_shuffle_i32x4(row[c], row[4 + c], 0xDD);
     const __m512i high_even = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0x88);
     const __m512i high_odd = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0xDD);
-    store_vector(to + c * 16, _mm512_shuffle_i32x4(low_even, high_even, 0x88));
-    store_vector(to + (4 + c) * 16, _mm512_shuffle_i32x4(low_odd, high_odd, 0x88));
-    store_vector(to + (8 + c) * 16, _mm512_shuffle_i32x4(low_even, high_even, 0xDD));
-    store_vector(to + (12 + c) * 16, _mm512_shuffle_i32x4(low_odd, high_odd, 0xDD));
+    store_vector(to + c * to_stride, _mm512_shuffle_i32x4(low_even, high_even, 0x88));
+    store_vector(to + (4 + c) * to_stride, _mm512_shuffle_i32x4(low_odd, high_odd, 0x88));
+    store_vector(to + (8 + c) * to_stride, _mm512_shuffle_i32x4(low_even, high_even, 0xDD));
+    store_vector(to + (12 + c) * to_stride, _mm512_shuffle_i32x4(low_odd, high_odd, 0xDD));
   });
 }

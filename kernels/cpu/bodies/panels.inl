@@ -55,9 +55,9 @@ void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, 
     for (int w = 0; w < Codec::words; w += 16) {
       auto* target = reinterpret_cast<std::uint32_t*>(const_cast<std::byte*>(to.words)) + w * panel_rows;
       if (w + 16 <= Codec::words) {
-        transpose_words(words + w, stride, target);
+        transpose_words(words + w, stride, target, 16);
       } else {
-        transpose_words(words + w, stride, turned);
+        transpose_words(words + w, stride, turned, 16);
         __builtin_memcpy(target, turned, static_cast<std::size_t>(Codec::words - w) * panel_rows * 4);
       }
     }
