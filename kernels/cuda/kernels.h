@@ -87,6 +87,10 @@ void launch_tile_attention(Device& device, const AttentionShape& shape, const Kv
 /// above 2^104, may give not a number where the canonical arithmetic gives infinity.
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue);
+/// The same with sm_90a's products of warpgroups, without its exception. Launches nothing and returns false for formats
+/// that have groups of less than 32 columns. Only for devices that have them: see Device::warpgroup_products().
+bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
+                                   Epilogue epilogue);
 /// Float weights with many tokens, in the canonical arithmetic.
 void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                               Epilogue epilogue);

@@ -16,3 +16,4 @@
 #include "kernels/cuda/tile_product.cu"
 #include "kernels/cuda/top_keys.cu"
 #include "kernels/cuda/vector_product.cu"
+#include "kernels/cuda/warpgroup_tile_product.cu"

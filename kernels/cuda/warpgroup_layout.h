@@ -1,0 +1,85 @@
+// How a block of warpgroups lays out its shared memory for integer products: as tile_layout.h says for warps, but codes
+// stand as operands of warpgroup products, in two halves of 128 bytes along k.
+#pragma once
+
+#include "kernels/cuda/units.h"
+#include "kernels/cuda/warpgroup.h"
+
+namespace kern::cuda {
+
+inline constexpr unsigned warpgroup_tokens = 128; // of a tile
+inline constexpr unsigned warpgroup_tile_panels = warpgroup_rows / panel_rows;
+
+/// Where a row stands in the operand: rows r of two neighbouring panels are eight apart, so that one thread has their
+/// results.
+KERN_INLINE constexpr unsigned operand_row(unsigned row) { return (row & ~24u) | (row & 8u) << 1 | (row & 16u) >> 1; }
+
+/// Bytes of one of the two buffers, and where things are in it; each begins at a multiple of 1024.
+template <class Traits> struct WarpgroupLayout {
+  using Format = Traits;
+  unsigned warpgroups; // of the block, 1 or 2: 64 rows each
+
+  static constexpr bool wide_minimums = Traits::has_min && Unit<Traits>::rounding == 256;
+  static constexpr bool narrow_minimums = Traits::has_min && Unit<Traits>::rounding == 32;
+
+  KERN_INLINE constexpr unsigned rows() const { return warpgroups * warpgroup_rows; }
+  KERN_INLINE constexpr unsigned row_bits() const { return warpgroups; } // of 32, times two so often
+  KERN_INLINE static constexpr unsigned tokens() { return warpgroup_tokens; }
+  KERN_INLINE constexpr unsigned threads() const { return warpgroups * warpgroup_threads; }
+
+  // Bytes of the first half's codes, where the second half begins.
+  KERN_INLINE constexpr unsigned weight_half() const { return rows() * operand_row_bytes; }
+  KERN_INLINE static constexpr unsigned token_half() { return tokens() * operand_row_bytes; }
+
+  KERN_INLINE constexpr unsigned weight_codes() const { return 0; }
+  KERN_INLINE constexpr unsigned token_codes() const { return 2 * weight_half(); }
+  /// Of a rounding of 256: plain operands with the minimum of each 16 columns, [2][rows][32 bytes]: in even bytes for
+  /// sums' lower bytes, then in odd bytes for their upper ones.
+  KERN_INLINE constexpr unsigned minimums() const { return token_codes() + 2 * token_half(); }
+  /// Then a plain operand, int16 [tokens][16]; of roundings of 32 pairs of int16, [roundings][tokens] as token_scales.
+  KERN_INLINE constexpr unsigned sums() const { return minimums() + (wide_minimums ? 2 * rows() * 32 : 0); }
+  /// float [groups][rows], in the order of row_place()
+  KERN_INLINE constexpr unsigned scales() const { return sums() + (Traits::has_min ? tokens() * 32 : 0); }
+  /// float [roundings][tokens], in the order of token_place()
+  KERN_INLINE constexpr unsigned token_scales() const { return scales() + Unit<Traits>::groups * rows() * 4; }
+  /// float [roundings][rows] as scales, where there are minimums
+  KERN_INLINE constexpr unsigned min_scales() const { return token_scales() + Unit<Traits>::roundings * tokens() * 4; }
+  /// The weights' units as they come, [panels][panel_bytes]
+  KERN_INLINE constexpr unsigned raw() const {
+    return min_scales() + (Traits::has_min ? Unit<Traits>::roundings * rows() * 4 : 0);
+  }
+  KERN_INLINE constexpr unsigned bytes() const {
+    const unsigned end = raw() + rows() / panel_rows * Unit<Traits>::panel_bytes;
+    return (end + operand_alignment - 1) / operand_alignment * operand_alignment;
+  }
+
+  /// Sixteen bytes of codes, of a row or of a token.
+  KERN_INLINE constexpr unsigned weight_code(unsigned row, unsigned piece) const {
+    return weight_codes() + piece / 8 * weight_half() + swizzled_place(operand_row(row), piece);
+  }
+  KERN_INLINE constexpr unsigned token_code(unsigned token, unsigned piece) const {
+    return token_codes() + piece / 8 * token_half() + swizzled_place(token, piece);
+  }
+  /// Half of a token's sums.
+  KERN_INLINE constexpr unsigned token_sums(unsigned token, unsigned piece) const {
+    return sums() + plain_place(token, piece);
+  }
+  /// A thread's rows are g and g + 8 of its warp's 16: neighbours here.
+  KERN_INLINE static constexpr unsigned row_place(unsigned row) {
+    const unsigned place = operand_row(row);
+    return (place & ~15u) | (place & 7u) << 1 | (place >> 3 & 1u);
+  }
+  /// A thread's tokens are 2t, 2t + 1 of each eight: those of two eights are neighbours here.
+  KERN_INLINE static constexpr unsigned token_place(unsigned token) {
+    return (token & ~15u) | (token & 6u) << 1 | (token >> 3 & 1u) << 1 | (token & 1u);
+  }
+  KERN_INLINE void store_minimums(unsigned char* buffer, unsigned row, unsigned quarter, std::uint32_t four) const {
+    const std::uint32_t first = (four & 0xFFu) | (four & 0xFF00u) << 8;
+    const std::uint32_t second = (four >> 16 & 0xFFu) | (four >> 24) << 16;
+    unsigned char* to = buffer + minimums() + plain_place(operand_row(row), quarter / 2) + quarter % 2 * 8;
+    *reinterpret_cast<uint2*>(to) = uint2{first, second};
+    *reinterpret_cast<uint2*>(to + rows() * 32) = uint2{first << 8, second << 8};
+  }
+};
+
+} // namespace kern::cuda

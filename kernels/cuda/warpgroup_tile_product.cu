@@ -1,0 +1,310 @@
+// Quantized weights times many tokens with sm_90a's warpgroup products, bit for bit the canonical arithmetic, for
+// formats whose groups have 32 columns or more.
+//
+// A block of one or two warpgroups has a tile of 64 rows a warpgroup by 128 tokens and walks along k in units of 256
+// columns, as tile_product.cu does: while one warpgroup multiplies a unit, the other unpacks the next one's weights,
+// and what comes after is on its way. A warpgroup multiplies 64 rows by 64 tokens by 32 columns, a group, at a time. It
+// has two sets of sums: while the tensor cores make one, the other is scaled.
+//
+// Instructions on an H200, for each of a thread's sums over 32 columns (of which 32 are one such product): a
+// conversion, which runs beside float operations at half their rate, and two float operations with narrow roundings,
+// one and an eighth with wide ones, plus about 0.2 and 0.1 for scales; minimums of wide roundings are 0.4 more.
+// Unpacking a tile's weights is another 15%, tokens' copies 2%. At one instruction a clock that would be 530 TOPS with
+// narrow roundings, 700 with wide ones, 600 with their minimums. The tensor cores, which read shared memory themselves,
+// are busy for a third of that time, and so is shared memory: 8 KB of operands for 128 tokens, 64 clocks of 150 to 200.
+#include "kernels/cuda/tile_unit.h"
+#include "kernels/cuda/warpgroup_layout.h"
+
+namespace kern::cuda {
+
+namespace {
+
+struct WarpgroupTileProduct {
+  PanelList list;
+  RoundedRows x;
+  int tokens;
+};
+
+/// Integer formats whose groups a product of 32 columns can tell apart.
+template <class Traits> constexpr bool has_group_of_32() {
+  if constexpr (Traits::is_float) return false;
+  else return Traits::group >= 32;
+}
+
+constexpr int panel_threads = warpgroup_threads / warpgroup_tile_panels; // of a block, for each of its panels
+constexpr unsigned tile_halves = 2;                                      // of 64 tokens
+
+/// A thread's part of its warpgroup's product of 64 tokens, and of all 128.
+using HalfSums = int[32];
+using HalfResults = float[tile_halves][32];
+
+/// What a thread knows of its place.
+struct WarpgroupPlace {
+  unsigned warpgroup, warp, lane; // of the block, of the warpgroup, of the warp
+  int first_slot, first_token;    // of the block
+
+  KERN_DEVICE WarpgroupPlace() {
+    const auto thread = static_cast<unsigned>(thread_index());
+    warpgroup = thread / warpgroup_threads;
+    warp = thread / 32 % 4;
+    lane = thread % 32;
+    first_slot = block_y() * (block_threads() / panel_threads);
+    first_token = block_x() * static_cast<int>(warpgroup_tokens);
+  }
+};
+
+/// Multiplies a unit whose codes and scales are in a buffer.
+template <class Traits> struct WarpgroupUnit {
+  using Layout = WarpgroupLayout<Traits>;
+  static constexpr bool narrow = Unit<Traits>::rounding == 32;
+  static constexpr unsigned half_tokens = warpgroup_tokens / tile_halves;
+
+  Layout layout;
+  const unsigned char* buffer;
+  unsigned first_row;        // of the warpgroup
+  unsigned row, token, lane; // where the thread's begin, in the order of row_place() and token_place()
+
+  KERN_DEVICE WarpgroupUnit(const Layout& of, const WarpgroupPlace& at, const unsigned char* from)
+      : layout(of), buffer(from), first_row(at.warpgroup * warpgroup_rows),
+        row(first_row + at.warp * 16 + at.lane / 4 * 2), token(at.lane % 4 * 4), lane(at.lane) {}
+
+  /// Begins the product of 32 columns.
+  KERN_DEVICE void multiply(unsigned step, unsigned half, HalfSums& sums, bool accumulate = false) const {
+    const unsigned along_k = step % 4 * 32;
+    const unsigned char* a =
+        buffer + layout.weight_codes() + step / 4 * layout.weight_half() + first_row * operand_row_bytes + along_k;
+    const unsigned char* b = buffer + layout.token_codes() + step / 4 * layout.token_half() +
+                             half * half_tokens * operand_row_bytes + along_k;
+    begin_warpgroup_products();
+    warpgroup_multiply_bytes(sums, swizzled_operand(shared_address(a)), swizzled_operand(shared_address(b)),
+                             accumulate);
+    commit_warpgroup_products();
+  }
+
+  /// Of the thread's two rows.
+  KERN_DEVICE float2 row_pair(unsigned array, unsigned index) const {
+    return *reinterpret_cast<const float2*>(buffer + array + (index * layout.rows() + row) * 4);
+  }
+  /// Of four of the thread's tokens: its pairs of eights 2 * eights and 2 * eights + 1.
+  template <class Four> KERN_DEVICE Four token_four(unsigned array, unsigned index, unsigned half, int eights) const {
+    const unsigned place = index * layout.tokens() + half * half_tokens + static_cast<unsigned>(eights) * 16 + token;
+    return *reinterpret_cast<const Four*>(buffer + array + place * 4);
+  }
+
+  /// Roundings of 32: result = fma(sum * scale, token's scale, result) after each.
+  KERN_DEVICE void add_narrow(unsigned step, unsigned half, const HalfSums& sums, float (&results)[32]) const {
+    const float2 scale = row_pair(layout.scales(), step);
+    KERN_UNROLL
+    for (int eights = 0; eights < 4; ++eights) {
+      const auto four = token_four<float4>(layout.token_scales(), step, half, eights);
+      const float token_scale[4] = {four.x, four.y, four.z, four.w};
+      float s[8];
+      KERN_UNROLL
+      for (int i = 0; i < 8; ++i) s[i] = static_cast<float>(sums[eights * 8 + i]) * (i % 4 < 2 ? scale.x : scale.y);
+      if constexpr (Layout::narrow_minimums) add_narrow_minimums(step, half, eights, s);
+      KERN_UNROLL
+      for (int i = 0; i < 8; ++i) {
+        float& result = results[eights * 8 + i];
+        result = fused(s[i], token_scale[i / 4 * 2 + i % 2], result);
+      }
+    }
+  }
+  KERN_DEVICE void add_narrow_minimums(unsigned step, unsigned half, int eights, float (&s)[8]) const {
+    const float2 scale = row_pair(layout.min_scales(), step);
+    const auto four = token_four<uint4>(layout.sums(), step, half, eights);
+    const float added[4] = {added_sum(four.x), added_sum(four.y), added_sum(four.z), added_sum(four.w)};
+    KERN_UNROLL
+    for (int i = 0; i < 8; ++i) s[i] = fused(added[i / 4 * 2 + i % 2], i % 4 < 2 ? scale.x : scale.y, s[i]);
+  }
+
+  /// A group of a rounding of 256: s = fma(sum, scale, s).
+  KERN_DEVICE void add_wide(unsigned step, const HalfSums& sums, float (&s)[32]) const {
+    const float2 scale = row_pair(layout.scales(), step);
+    KERN_UNROLL
+    for (int i = 0; i < 32; ++i) s[i] = fused(static_cast<float>(sums[i]), i % 4 < 2 ? scale.x : scale.y, s[i]);
+  }
+  /// After the last: result = fma(s, token's scale, result).
+  KERN_DEVICE void scale_by_tokens(unsigned half, const float (&s)[32], float (&results)[32]) const {
+    KERN_UNROLL
+    for (int eights = 0; eights < 4; ++eights) {
+      const auto four = token_four<float4>(layout.token_scales(), 0, half, eights);
+      const float token_scale[4] = {four.x, four.y, four.z, four.w};
+      KERN_UNROLL
+      for (int i = 0; i < 8; ++i) {
+        float& result = results[eights * 8 + i];
+        result = fused(s[eights * 8 + i], token_scale[i / 4 * 2 + i % 2], result);
+      }
+    }
+  }
+
+  /// s -= scale of minimums * exact sum of minimums and sums of 16 activations. Those are two bytes, the upper one with
+  /// the sign: each is multiplied with minimums that stand where it does, and zeros elsewhere.
+  KERN_DEVICE void subtract_minimums(unsigned half, HalfSums& lower, HalfSums& upper, float (&s)[32]) const {
+    const std::uint64_t minimums =
+        plain_operand(shared_address(buffer + layout.minimums() + plain_place(first_row, 0)));
+    const std::uint64_t sums = plain_operand(shared_address(buffer + layout.token_sums(half * half_tokens, 0)));
+    begin_warpgroup_products();
+    warpgroup_multiply_unsigned(lower, minimums, sums, false);
+    warpgroup_multiply_bytes(upper, minimums + operand_offset(layout.rows() * 32), sums, false);
+    commit_warpgroup_products();
+    wait_warpgroup_products<0>(lower);
+    wait_warpgroup_products<0>(upper);
+    const float2 scale = row_pair(layout.min_scales(), 0);
+    KERN_UNROLL
+    for (int i = 0; i < 32; ++i)
+      s[i] = fused(-static_cast<float>(lower[i] + upper[i] * 256), i % 4 < 2 ? scale.x : scale.y, s[i]);
+  }
+
+  /// A group after the other; `add` scales its sums of a half. One half's are being made while the other's are scaled;
+  /// unrolled, because the compiler lets no product be under way from one round of a loop to the next.
+  template <class Add> KERN_DEVICE void each_group(HalfSums& first, HalfSums& second, Add&& add) const {
+    constexpr unsigned steps = unit_columns / 32;
+    multiply(0, 0, first);
+    KERN_UNROLL
+    for (unsigned step = 0; step < steps - 1; ++step) {
+      multiply(step, 1, second);
+      wait_warpgroup_products<1>(first);
+      add(step, 0, first);
+      multiply(step + 1, 0, first);
+      wait_warpgroup_products<1>(second);
+      add(step, 1, second);
+    }
+    multiply(steps - 1, 1, second);
+    wait_warpgroup_products<1>(first);
+    add(steps - 1, 0, first);
+    wait_warpgroup_products<0>(second);
+    add(steps - 1, 1, second);
+  }
+
+  /// A scale for all 256 columns: one exact sum.
+  KERN_DEVICE void single_group(HalfSums& first, HalfSums& second, HalfResults& results) const {
+    for (unsigned step = 0; step < 8; ++step) multiply(step, 0, first, step > 0);
+    for (unsigned step = 0; step < 8; ++step) multiply(step, 1, second, step > 0);
+    const float2 scale = row_pair(layout.scales(), 0);
+    const auto add = [&](unsigned half, const HalfSums& sums) {
+      float s[32];
+      KERN_UNROLL
+      for (int i = 0; i < 32; ++i) s[i] = static_cast<float>(sums[i]) * (i % 4 < 2 ? scale.x : scale.y);
+      scale_by_tokens(half, s, results[half]);
+    };
+    wait_warpgroup_products<8>(first);
+    add(0, first);
+    wait_warpgroup_products<0>(second);
+    add(1, second);
+  }
+
+  KERN_DEVICE void add_to(HalfResults& results) const {
+    HalfSums first, second;
+    if constexpr (narrow) {
+      each_group(first, second, [&](unsigned step, unsigned half, const HalfSums& sums) {
+        add_narrow(step, half, sums, results[half]);
+      });
+    } else if constexpr (Unit<Traits>::groups == 1) {
+      single_group(first, second, results);
+    } else {
+      HalfResults s;
+      KERN_UNROLL
+      for (int i = 0; i < 64; ++i) s[i / 32][i % 32] = -0.0f; // fma with it is a product, sign of zero and all
+      each_group(first, second,
+                 [&](unsigned step, unsigned half, const HalfSums& sums) { add_wide(step, sums, s[half]); });
+      KERN_UNROLL
+      for (unsigned half = 0; half < tile_halves; ++half) {
+        if constexpr (Traits::has_min) subtract_minimums(half, first, second, s[half]);
+        scale_by_tokens(half, s[half], results[half]);
+      }
+    }
+  }
+};
+
+/// A thread's two rows are the same one of two neighbouring panels, as Epilogue::activate wants it. (Code for other
+/// devices leaves it alone.)
+[[maybe_unused]] KERN_DEVICE void store_rows(const WarpgroupTileProduct& call, const WarpgroupPlace& at,
+                                             const HalfResults& results) {
+  const int slot = at.first_slot + static_cast<int>(at.warpgroup * warpgroup_tile_panels + (at.warp & ~1u));
+  const int row = static_cast<int>(at.warp % 2 * 8 + at.lane / 4);
+  KERN_UNROLL
+  for (int i = 0; i < 32; ++i) {
+    const int place = i / 2 * 4 + i % 2;
+    const int token = at.first_token + i / 2 * 8 + static_cast<int>(at.lane) % 4 * 2 + i % 2;
+    if (token >= call.tokens) continue;
+    const float first = results[place / 32][place % 32];
+    const float second = results[place / 32][place % 32 + 2];
+    if (call.list.epilogue == Epilogue::activate) {
+      store_activated(call.list, slot, row, token, first, second);
+    } else {
+      store_result(call.list, slot, row, token, first);
+      store_result(call.list, slot + 1, row, token, second);
+    }
+  }
+}
+
+template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const WarpgroupTileProduct& call) {
+  const WarpgroupPlace at;
+  const WarpgroupLayout<Traits> layout{static_cast<unsigned>(block_threads()) / warpgroup_threads};
+  const TileTokens tokens{call.x, call.tokens, at.first_token};
+  const int units = call.x.units;
+  unsigned char* memory = &shared_memory<unsigned char>();
+  auto& panels = *reinterpret_cast<TilePanels*>(memory + 2 * layout.bytes());
+  const auto buffer = [&](int unit) { return memory + (unit & 1) * layout.bytes(); };
+
+  panels.find(layout, call.list, at.first_slot, units);
+  block_barrier();
+  fetch_weights(layout, panels, 0, buffer(0));
+  fetch_tokens(layout, tokens, 0, buffer(0));
+  if (units > 1) fetch_weights(layout, panels, 1, buffer(1));
+  commit_copies();
+  wait_copies<0>();
+  block_barrier();
+  unpack_weights(layout, buffer(0));
+  publish_shared();
+  block_barrier();
+
+  HalfResults results = {};
+  const bool unpacks_first = at.warpgroup == 0;
+  for (int unit = 0; unit < units; ++unit) {
+    const bool more = unit + 1 < units;
+    if (more) fetch_tokens(layout, tokens, unit + 1, buffer(unit + 1));
+    if (unit + 2 < units) fetch_weights(layout, panels, unit + 2, buffer(unit));
+    commit_copies();
+    KERN_NO_UNROLL
+    for (int turn = 0; turn < 2; ++turn) { // both kinds of work stand in the code once
+      if ((turn == 0) == unpacks_first) {
+        if (more) unpack_weights(layout, buffer(unit + 1));
+      } else WarpgroupUnit<Traits>(layout, at, buffer(unit)).add_to(results);
+    }
+    wait_copies<0>();
+    publish_shared();
+    block_barrier();
+  }
+  store_rows(call, at, results);
+}
+
+template <class Traits>
+__global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_product(WarpgroupTileProduct call) {
+  wait_for_inputs();
+  if constexpr (has_warpgroup_products) multiply_warpgroup_tile<Traits>(call);
+}
+
+} // namespace
+
+bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
+                                   Epilogue epilogue) {
+  const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens};
+  const unsigned columns = (static_cast<unsigned>(tokens) + warpgroup_tokens - 1) / warpgroup_tokens;
+  const unsigned tiles = (static_cast<unsigned>(call.list.slots) + warpgroup_tile_panels - 1) / warpgroup_tile_panels;
+  // Two share a block, so that one unpacks while the other multiplies, where that leaves every multiprocessor a block.
+  const unsigned warpgroups = tiles / 2 * columns >= static_cast<unsigned>(device.info().multiprocessors) ? 2 : 1;
+  bool launched = false;
+  visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
+    if constexpr (has_group_of_32<Traits>()) {
+      const WarpgroupLayout<Traits> layout{warpgroups};
+      static_assert(2 * WarpgroupLayout<Traits>{2}.bytes() + sizeof(TilePanels) <= std::size_t{227} << 10);
+      launch(device, warpgroup_tile_product<Traits>, {columns, (tiles + warpgroups - 1) / warpgroups}, layout.threads(),
+             2 * layout.bytes() + sizeof(TilePanels), call);
+      launched = true;
+    }
+  });
+  return launched;
+}
+
+} // namespace kern::cuda
