@@ -1,9 +1,8 @@
 // Products of warpgroups in kernels/cuda, executed on the host.
 #include <doctest/doctest.h>
 
-#include <cmath>
-
-#include "tests/device_products.h"
+#include "kernels/cuda/warpgroup_check.h"
+#include "tests/device_float_products.h"
 
 namespace kern {
 
@@ -21,6 +20,14 @@ template <class Traits> void check_warpgroup_tile(CpuBackend& cpu, const Product
     REQUIRE(cuda::launch_warpgroup_tile_product(on.device(), parts, rounded.for_format(Traits::id), shape.tokens,
                                                 shape.epilogue));
   });
+}
+
+std::byte* float_scratch(OnDevice& on, int tokens, int columns) {
+  return on.array<std::byte>(cuda::warpgroup_float_bytes(tokens, columns));
+}
+void by_warpgroups(OnDevice& on, const cuda::ProductPart& part, const float* x, int tokens) {
+  cuda::launch_warpgroup_float_product(on.device(), {&part, 1}, x, tokens, Epilogue::store,
+                                       float_scratch(on, tokens, part.weight.columns));
 }
 
 } // namespace
@@ -69,6 +76,95 @@ TEST_CASE("device: what becomes of a warpgroup product's result: parts x biases 
   check_warpgroup_tile<Q8_0>(cpu, {{70}, 288, 35, Epilogue::add});
   check_warpgroup_tile<Q4_K>(cpu, {{35, 35}, 512, 9, Epilogue::activate, true});
   check_warpgroup_tile<Q5_1>(cpu, {{16, 16}, 320, 40, Epilogue::activate});
+}
+
+TEST_CASE("device: float products of warpgroups are as exact as rounded activations allow") {
+  test::check_float_tile<F16>(17, 531, 7, by_warpgroups);
+  test::check_float_tile<BF16>(17, 531, 7, by_warpgroups);
+  test::check_float_tile<F16>(65, 72, 130, by_warpgroups);
+  test::check_float_tile<F16>(1, 3, 1, by_warpgroups);
+  const int usual = test::host_device().multiprocessors;
+  test::host_device().multiprocessors = 1; // two warpgroups a block
+  test::check_float_tile<F16>(130, 72, 70, by_warpgroups);
+  test::check_float_tile<BF16>(130, 320, 129, by_warpgroups);
+  test::host_device().multiprocessors = usual;
+}
+
+TEST_CASE("device: a token's result of warpgroups doesn't depend on how many there are") {
+  test::check_tokens_apart<F16>(40, 200, 130, 1, by_warpgroups);
+  test::check_tokens_apart<BF16>(40, 200, 130, 33, by_warpgroups);
+}
+
+TEST_CASE("device: what becomes of warpgroups' float product: parts x biases x epilogue") {
+  // Weights and activations so short that every product and sum is exact: the CPU's bits.
+  CpuBackend cpu(1);
+  cpu.reserve(test::test_limits(130, 2048));
+  const std::vector<ProductCase> shapes{{{33, 5, 16}, 100, 9, Epilogue::store, true},
+                                        {{70, 16}, 64, 40, Epilogue::store, true},
+                                        {{18}, 128, 2, Epilogue::add, true},
+                                        {{35, 35}, 203, 33, Epilogue::activate, true},
+                                        {{130, 130}, 36, 5, Epilogue::activate}};
+  const auto check = [&]<class Traits>(const ProductCase& shape, Traits) {
+    ProductProblem<Traits> problem(shape);
+    problem.make_exact();
+    problem.check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
+      cuda::launch_warpgroup_float_product(on.device(), parts, x, shape.tokens, shape.epilogue,
+                                           float_scratch(on, shape.tokens, shape.columns));
+    });
+  };
+  for (const ProductCase& shape : shapes) {
+    check(shape, F16{});
+    check(shape, BF16{});
+  }
+}
+
+TEST_CASE("device: products of warpgroups are used where a check finds them right") {
+  test::HostDeviceOptions& host = test::host_device();
+  const test::HostDeviceOptions usual = host;
+  test::in_every_order([] {
+    OnDevice on;
+    CHECK_FALSE(on.device().warpgroup_products());
+    CHECK(cuda::check_warpgroup_products(on.device()).empty());
+    CHECK(on.device().warpgroup_products());
+  });
+  host.misread_operands = true;
+  OnDevice wrong;
+  wrong.device().use_warpgroup_products(true);
+  const std::string notice = cuda::check_warpgroup_products(wrong.device());
+  CHECK(notice.starts_with("host as a device: "));
+  CHECK(notice.find('\n') == std::string::npos);
+  CHECK_FALSE(wrong.device().warpgroup_products());
+  host = usual;
+  host.major = 10; // whose instructions are others
+  OnDevice other;
+  CHECK(cuda::check_warpgroup_products(other.device()).empty());
+  CHECK_FALSE(other.device().warpgroup_products());
+  host = usual;
+  host.memory_bytes = test::host_device_bytes() + 1000;
+  OnDevice full;
+  CHECK(!cuda::check_warpgroup_products(full.device()).empty());
+  CHECK_FALSE(full.device().warpgroup_products());
+  host = usual;
+}
+
+TEST_CASE("device: prompts' products go to warpgroups where tiles of 64 x 128 fill the device, with the same bits") {
+  CpuBackend cpu(1);
+  cpu.reserve(test::test_limits(260, 2048));
+  const int usual = test::host_device().multiprocessors;
+  test::host_device().multiprocessors = 2;
+  const auto check = [&]<class Traits>(const ProductCase& shape, Traits) {
+    ProductProblem<Traits>(shape).check(
+        cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
+          on.device().use_warpgroup_products(true);
+          const auto rounded = test::quantize_on_device(on, x, shape.tokens, shape.columns);
+          cuda::launch_tile_product(on.device(), parts, rounded.for_format(Traits::id), shape.tokens, shape.epilogue);
+        });
+  };
+  check(ProductCase{{130}, 256, 105}, Q4_K{});
+  check(ProductCase{{130}, 256, 60}, Q4_K{});  // too few tokens
+  check(ProductCase{{60}, 256, 105}, Q4_K{});  // too few rows
+  check(ProductCase{{130}, 256, 105}, Q6_K{}); // too narrow groups
+  test::host_device().multiprocessors = usual;
 }
 
 } // namespace kern

@@ -100,6 +100,12 @@ void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts
 /// and its token. Where tensor cores have no BF16 (before sm_80) its arithmetic is the canonical one.
 void launch_float_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                                Epilogue epilogue);
+/// The same for F16 and BF16 with sm_90a's products of warpgroups, only for devices that have them; all of a prompt's
+/// products go by the same way, because their order of adding may be another. scratch: warpgroup_float_bytes, 256-byte
+/// aligned.
+void launch_warpgroup_float_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
+                                    Epilogue epilogue, std::byte* scratch);
+std::size_t warpgroup_float_bytes(int tokens, int columns);
 
 /// *token = what the host's sampler draws from logits [vocab_size], none of them NaN, at *position: of the token to
 /// draw, as Sampler::sample takes it. Ties go to the lower id. All in device memory; scratch: sampler_bytes.

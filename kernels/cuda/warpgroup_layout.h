@@ -2,17 +2,9 @@
 // stand as operands of warpgroup products, in two halves of 128 bytes along k.
 #pragma once
 
-#include "kernels/cuda/units.h"
-#include "kernels/cuda/warpgroup.h"
+#include "kernels/cuda/warpgroup_tile.h"
 
 namespace kern::cuda {
-
-inline constexpr unsigned warpgroup_tokens = 128; // of a tile
-inline constexpr unsigned warpgroup_tile_panels = warpgroup_rows / panel_rows;
-
-/// Where a row stands in the operand: rows r of two neighbouring panels are eight apart, so that one thread has their
-/// results.
-KERN_INLINE constexpr unsigned operand_row(unsigned row) { return (row & ~24u) | (row & 8u) << 1 | (row & 16u) >> 1; }
 
 /// Bytes of one of the two buffers, and where things are in it; each begins at a multiple of 1024.
 template <class Traits> struct WarpgroupLayout {
@@ -38,9 +30,9 @@ template <class Traits> struct WarpgroupLayout {
   KERN_INLINE constexpr unsigned minimums() const { return token_codes() + 2 * token_half(); }
   /// Then a plain operand, int16 [tokens][16]; of roundings of 32 pairs of int16, [roundings][tokens] as token_scales.
   KERN_INLINE constexpr unsigned sums() const { return minimums() + (wide_minimums ? 2 * rows() * 32 : 0); }
-  /// float [groups][rows], in the order of row_place()
+  /// float [groups][rows], in the order of warpgroup_row_place()
   KERN_INLINE constexpr unsigned scales() const { return sums() + (Traits::has_min ? tokens() * 32 : 0); }
-  /// float [roundings][tokens], in the order of token_place()
+  /// float [roundings][tokens], in the order of warpgroup_token_place()
   KERN_INLINE constexpr unsigned token_scales() const { return scales() + Unit<Traits>::groups * rows() * 4; }
   /// float [roundings][rows] as scales, where there are minimums
   KERN_INLINE constexpr unsigned min_scales() const { return token_scales() + Unit<Traits>::roundings * tokens() * 4; }
@@ -64,15 +56,8 @@ template <class Traits> struct WarpgroupLayout {
   KERN_INLINE constexpr unsigned token_sums(unsigned token, unsigned piece) const {
     return sums() + plain_place(token, piece);
   }
-  /// A thread's rows are g and g + 8 of its warp's 16: neighbours here.
-  KERN_INLINE static constexpr unsigned row_place(unsigned row) {
-    const unsigned place = operand_row(row);
-    return (place & ~15u) | (place & 7u) << 1 | (place >> 3 & 1u);
-  }
-  /// A thread's tokens are 2t, 2t + 1 of each eight: those of two eights are neighbours here.
-  KERN_INLINE static constexpr unsigned token_place(unsigned token) {
-    return (token & ~15u) | (token & 6u) << 1 | (token >> 3 & 1u) << 1 | (token & 1u);
-  }
+  KERN_INLINE static constexpr unsigned row_place(unsigned row) { return warpgroup_row_place(row); }
+  KERN_INLINE static constexpr unsigned token_place(unsigned token) { return warpgroup_token_place(token); }
   KERN_INLINE void store_minimums(unsigned char* buffer, unsigned row, unsigned quarter, std::uint32_t four) const {
     const std::uint32_t first = (four & 0xFFu) | (four & 0xFF00u) << 8;
     const std::uint32_t second = (four >> 16 & 0xFFu) | (four >> 24) << 16;

@@ -31,27 +31,11 @@ template <class Traits> constexpr bool has_group_of_32() {
   else return Traits::group >= 32;
 }
 
-constexpr int panel_threads = warpgroup_threads / warpgroup_tile_panels; // of a block, for each of its panels
-constexpr unsigned tile_halves = 2;                                      // of 64 tokens
+constexpr unsigned tile_halves = 2; // of 64 tokens
 
 /// A thread's part of its warpgroup's product of 64 tokens, and of all 128.
 using HalfSums = int[32];
 using HalfResults = float[tile_halves][32];
-
-/// What a thread knows of its place.
-struct WarpgroupPlace {
-  unsigned warpgroup, warp, lane; // of the block, of the warpgroup, of the warp
-  int first_slot, first_token;    // of the block
-
-  KERN_DEVICE WarpgroupPlace() {
-    const auto thread = static_cast<unsigned>(thread_index());
-    warpgroup = thread / warpgroup_threads;
-    warp = thread / 32 % 4;
-    lane = thread % 32;
-    first_slot = block_y() * (block_threads() / panel_threads);
-    first_token = block_x() * static_cast<int>(warpgroup_tokens);
-  }
-};
 
 /// Multiplies a unit whose codes and scales are in a buffer.
 template <class Traits> struct WarpgroupUnit {
@@ -61,12 +45,12 @@ template <class Traits> struct WarpgroupUnit {
 
   Layout layout;
   const unsigned char* buffer;
-  unsigned first_row;        // of the warpgroup
-  unsigned row, token, lane; // where the thread's begin, in the order of row_place() and token_place()
+  unsigned first_row;  // of the warpgroup
+  unsigned row, token; // where the thread's begin, in the order of their places
 
   KERN_DEVICE WarpgroupUnit(const Layout& of, const WarpgroupPlace& at, const unsigned char* from)
       : layout(of), buffer(from), first_row(at.warpgroup * warpgroup_rows),
-        row(first_row + at.warp * 16 + at.lane / 4 * 2), token(at.lane % 4 * 4), lane(at.lane) {}
+        row(first_row + at.warp * 16 + at.lane / 4 * 2), token(at.lane % 4 * 4) {}
 
   /// Begins the product of 32 columns.
   KERN_DEVICE void multiply(unsigned step, unsigned half, HalfSums& sums, bool accumulate = false) const {
@@ -216,28 +200,6 @@ template <class Traits> struct WarpgroupUnit {
   }
 };
 
-/// A thread's two rows are the same one of two neighbouring panels, as Epilogue::activate wants it. (Code for other
-/// devices leaves it alone.)
-[[maybe_unused]] KERN_DEVICE void store_rows(const WarpgroupTileProduct& call, const WarpgroupPlace& at,
-                                             const HalfResults& results) {
-  const int slot = at.first_slot + static_cast<int>(at.warpgroup * warpgroup_tile_panels + (at.warp & ~1u));
-  const int row = static_cast<int>(at.warp % 2 * 8 + at.lane / 4);
-  KERN_UNROLL
-  for (int i = 0; i < 32; ++i) {
-    const int place = i / 2 * 4 + i % 2;
-    const int token = at.first_token + i / 2 * 8 + static_cast<int>(at.lane) % 4 * 2 + i % 2;
-    if (token >= call.tokens) continue;
-    const float first = results[place / 32][place % 32];
-    const float second = results[place / 32][place % 32 + 2];
-    if (call.list.epilogue == Epilogue::activate) {
-      store_activated(call.list, slot, row, token, first, second);
-    } else {
-      store_result(call.list, slot, row, token, first);
-      store_result(call.list, slot + 1, row, token, second);
-    }
-  }
-}
-
 template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const WarpgroupTileProduct& call) {
   const WarpgroupPlace at;
   const WarpgroupLayout<Traits> layout{static_cast<unsigned>(block_threads()) / warpgroup_threads};
@@ -276,7 +238,7 @@ template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const Warpgroup
     publish_shared();
     block_barrier();
   }
-  store_rows(call, at, results);
+  store_warpgroup_tile(call.list, call.tokens, at, [&](int i) { return results[i / 32][i % 32]; });
 }
 
 template <class Traits>
@@ -290,16 +252,13 @@ __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_produ
 bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                                    Epilogue epilogue) {
   const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens};
-  const unsigned columns = (static_cast<unsigned>(tokens) + warpgroup_tokens - 1) / warpgroup_tokens;
-  const unsigned tiles = (static_cast<unsigned>(call.list.slots) + warpgroup_tile_panels - 1) / warpgroup_tile_panels;
-  // Two share a block, so that one unpacks while the other multiplies, where that leaves every multiprocessor a block.
-  const unsigned warpgroups = tiles / 2 * columns >= static_cast<unsigned>(device.info().multiprocessors) ? 2 : 1;
+  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens);
   bool launched = false;
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (has_group_of_32<Traits>()) {
-      const WarpgroupLayout<Traits> layout{warpgroups};
+      const WarpgroupLayout<Traits> layout{blocks.warpgroups};
       static_assert(2 * WarpgroupLayout<Traits>{2}.bytes() + sizeof(TilePanels) <= std::size_t{227} << 10);
-      launch(device, warpgroup_tile_product<Traits>, {columns, (tiles + warpgroups - 1) / warpgroups}, layout.threads(),
+      launch(device, warpgroup_tile_product<Traits>, blocks.grid, layout.threads(),
              2 * layout.bytes() + sizeof(TilePanels), call);
       launched = true;
     }

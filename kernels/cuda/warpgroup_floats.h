@@ -1,0 +1,103 @@
+// Stages of 64 columns of a product of F16 or BF16 weights by warpgroups: how they lie, and how they come to shared
+// memory.
+#pragma once
+
+#include "kernels/cuda/float_rounding.h"
+#include "kernels/cuda/warpgroup_tile.h"
+
+namespace kern::cuda {
+
+inline constexpr unsigned stage_numbers_bytes = warpgroup_tokens * operand_row_bytes; // an operand [tokens][64]
+inline constexpr unsigned stage_scales_bytes = warpgroup_tokens * 4;                  // float [tokens], in their order
+inline constexpr unsigned stage_token_bytes = stage_numbers_bytes + stage_scales_bytes;
+inline constexpr unsigned weight_tile_bytes = panel_rows * float_columns * 2;
+inline constexpr unsigned weight_tiles = stage_columns_16 / float_columns; // of a panel's stage
+inline constexpr unsigned stages_of_round = 2;
+inline constexpr unsigned rounds_kept = 3;
+
+/// Stages of a product: a whole number of rounds.
+KERN_INLINE constexpr unsigned count_stages(int columns) {
+  constexpr unsigned round_columns = stages_of_round * stage_columns_16;
+  return (static_cast<unsigned>(columns) + round_columns - 1) / round_columns * stages_of_round;
+}
+
+struct WarpgroupFloatProduct {
+  PanelList list;
+  const unsigned char* x; // as RoundFloats::out
+  int columns;
+  int tokens;
+  unsigned stages;
+};
+
+/// A stage in shared memory: tokens as they come, then weights, an operand [rows][64].
+struct FloatStageLayout {
+  unsigned warpgroups;
+
+  KERN_INLINE static constexpr unsigned scales() { return stage_numbers_bytes; }
+  KERN_INLINE static constexpr unsigned weights() {
+    return (stage_token_bytes + operand_alignment - 1) / operand_alignment * operand_alignment;
+  }
+  KERN_INLINE constexpr unsigned panels() const { return warpgroups * warpgroup_panels; }
+  KERN_INLINE constexpr unsigned bytes() const { return weights() + warpgroups * warpgroup_rows * operand_row_bytes; }
+};
+
+struct WarpgroupFloatPanels {
+  const std::byte* begin[2 * warpgroup_panels];
+};
+
+inline constexpr std::size_t float_stage_bytes(unsigned warpgroups) {
+  return std::size_t{rounds_kept * stages_of_round} * FloatStageLayout{warpgroups}.bytes() +
+         sizeof(WarpgroupFloatPanels);
+}
+
+/// Brings a stage. Weights that there are none of are zeros.
+struct FloatStageFetch {
+  const WarpgroupFloatProduct& call;
+  const WarpgroupFloatPanels& panels;
+  FloatStageLayout layout;
+  unsigned tiles; // of the weights' columns
+
+  KERN_DEVICE void fetch(unsigned stage, unsigned char* buffer) const {
+    const auto thread = static_cast<unsigned>(thread_index());
+    const unsigned threads = layout.warpgroups * warpgroup_threads;
+    const unsigned char* tokens =
+        call.x + (static_cast<std::size_t>(block_x()) * call.stages + stage) * std::size_t{stage_token_bytes};
+    for (unsigned i = thread; i < stage_token_bytes / 16; i += threads) copy_async(buffer + i * 16, tokens + i * 16);
+    constexpr unsigned pieces = weight_tile_bytes / 16;
+    for (unsigned i = thread; i < layout.panels() * weight_tiles * pieces; i += threads) {
+      const unsigned panel = i / (weight_tiles * pieces);
+      const unsigned tile = i / pieces % weight_tiles;
+      // Eight threads take the same half of eight rows: they write to different banks.
+      const unsigned row = i % 8 + i % pieces / 16 * 8;
+      const unsigned half = i / 8 % 2;
+      unsigned char* to =
+          buffer + layout.weights() + swizzled_place(operand_row(panel * panel_rows + row), tile * 2 + half);
+      const std::size_t at = (std::size_t{stage} * weight_tiles + tile) * weight_tile_bytes + row * 32 + half * 16;
+      if (stage * weight_tiles + tile < tiles) copy_async(to, panels.begin[panel] + at);
+      else *reinterpret_cast<uint4*>(to) = uint4{0, 0, 0, 0};
+    }
+  }
+  /// A round, and what the copies of a round are known by.
+  KERN_DEVICE void fetch_round(unsigned round, unsigned rounds, unsigned char* buffers) const {
+    if (round < rounds)
+      for (unsigned i = 0; i < stages_of_round; ++i)
+        fetch(round * stages_of_round + i, buffers + (round % rounds_kept * stages_of_round + i) * layout.bytes());
+    commit_copies();
+  }
+};
+
+/// results += a stage's sums, each times its token's scale.
+KERN_DEVICE void add_float_stage(const WarpgroupPlace& at, const unsigned char* buffer, const float (&sums)[64],
+                                 float (&results)[64]) {
+  const auto* scales = reinterpret_cast<const float*>(buffer + FloatStageLayout::scales()) + at.lane % 4 * 4;
+  KERN_UNROLL
+  for (int eights = 0; eights < 8; ++eights) {
+    const float4 four = *reinterpret_cast<const float4*>(scales + eights * 16);
+    const float scale[4] = {four.x, four.y, four.z, four.w};
+    KERN_UNROLL
+    for (int i = eights * 8; i < eights * 8 + 8; ++i)
+      results[i] = fused(sums[i], scale[i % 8 / 4 * 2 + i % 2], results[i]);
+  }
+}
+
+} // namespace kern::cuda
