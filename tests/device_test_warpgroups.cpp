@@ -147,24 +147,30 @@ TEST_CASE("device: products of warpgroups are used where a check finds them righ
   host = usual;
 }
 
-TEST_CASE("device: prompts' products go to warpgroups where tiles of 64 x 128 fill the device, with the same bits") {
-  CpuBackend cpu(1);
-  cpu.reserve(test::test_limits(260, 2048));
-  const int usual = test::host_device().multiprocessors;
-  test::host_device().multiprocessors = 2;
-  const auto check = [&]<class Traits>(const ProductCase& shape, Traits) {
-    ProductProblem<Traits>(shape).check(
-        cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
-          on.device().use_warpgroup_products(true);
-          const auto rounded = test::quantize_on_device(on, x, shape.tokens, shape.columns);
-          cuda::launch_tile_product(on.device(), parts, rounded.for_format(Traits::id), shape.tokens, shape.epilogue);
-        });
+TEST_CASE("device: prompts' products go to warpgroups where tiles of 64 x 128 fill the device") {
+  test::HostDeviceOptions& host = test::host_device();
+  const test::HostDeviceOptions usual = host;
+  host.multiprocessors = 2;
+  // Those that go there come out wrong where operands are misread.
+  const auto goes_there = [&]<class Traits>(int rows, int tokens, Traits) {
+    const ProductProblem<Traits> problem({{rows}, 256, tokens});
+    std::vector<std::vector<float>> results[2];
+    for (const bool misread : {false, true}) {
+      host.misread_operands = misread;
+      OnDevice on;
+      on.device().use_warpgroup_products(true);
+      results[misread ? 1 : 0] = problem.on_device(on, [&](std::span<const cuda::ProductPart> parts, const float* x) {
+        const auto rounded = test::quantize_on_device(on, x, tokens, 256);
+        cuda::launch_tile_product(on.device(), parts, rounded.for_format(Traits::id), tokens, Epilogue::store);
+      });
+    }
+    return !same_bits(results[0][0], results[1][0]);
   };
-  check(ProductCase{{130}, 256, 105}, Q4_K{});
-  check(ProductCase{{130}, 256, 60}, Q4_K{});  // too few tokens
-  check(ProductCase{{60}, 256, 105}, Q4_K{});  // too few rows
-  check(ProductCase{{130}, 256, 105}, Q6_K{}); // too narrow groups
-  test::host_device().multiprocessors = usual;
+  CHECK(goes_there(130, 105, Q4_K{}));
+  CHECK_FALSE(goes_there(130, 60, Q4_K{}));  // too few tokens
+  CHECK_FALSE(goes_there(60, 105, Q4_K{}));  // too few rows
+  CHECK_FALSE(goes_there(130, 105, Q6_K{})); // too narrow groups
+  host = usual;
 }
 
 } // namespace kern
