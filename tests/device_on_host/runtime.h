@@ -8,6 +8,8 @@
 
 namespace kern::test {
 
+inline constexpr bool device_is_host = true;
+
 struct HostDeviceOptions {
   int devices = 1;                                     // that device_count() finds
   std::uint64_t memory_bytes = std::uint64_t{2} << 30; // that allocations may take together
