@@ -36,13 +36,17 @@ KERN_DEVICE void fetch_weights(const Layout& layout, const TilePanels& panels, i
 
 /// Tokens of a tile.
 struct TileTokens {
-  RoundedRows x;
+  const RoundedRows& x;
   int tokens, first;
 
-  /// Which of x's units; tokens behind the last are the last one again.
+  /// Which of x's units, of a token of the tile; there are less than 2^31.
+  KERN_DEVICE std::size_t unit_at(unsigned token, int unit) const {
+    return static_cast<std::size_t>((first + static_cast<int>(token)) * x.units + unit);
+  }
+  /// Tokens behind the last are the last one again.
   KERN_DEVICE std::size_t unit_of(unsigned token, int unit) const {
     const int wanted = first + static_cast<int>(token);
-    return static_cast<std::size_t>((wanted < tokens ? wanted : tokens - 1) * x.units + unit); // below 2^31
+    return static_cast<std::size_t>((wanted < tokens ? wanted : tokens - 1) * x.units + unit);
   }
 };
 

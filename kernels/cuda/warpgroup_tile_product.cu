@@ -6,14 +6,12 @@
 // and what comes after is on its way. A warpgroup multiplies 64 rows by 64 tokens by 32 columns, a group, at a time. It
 // has two sets of sums: while the tensor cores make one, the other is scaled.
 //
-// Instructions on an H200, for each of a thread's sums over 32 columns (of which 32 are one such product): a
-// conversion, which runs beside float operations at half their rate, and two float operations with narrow roundings,
-// one and an eighth with wide ones, plus about 0.2 and 0.1 for scales; minimums of wide roundings are 0.4 more.
-// Unpacking a tile's weights is another 15%, tokens' copies 2%. At one instruction a clock that would be 530 TOPS with
-// narrow roundings, 700 with wide ones, 600 with their minimums. The tensor cores, which read shared memory themselves,
-// are busy for a third of that time, and so is shared memory: 8 KB of operands for 128 tokens, 64 clocks of 150 to 200.
-#include "kernels/cuda/tile_unit.h"
-#include "kernels/cuda/warpgroup_layout.h"
+// Instructions on an H200, of a warp for its part of a product of 64 x 64 x 32, 32 sums a thread: 107 with narrow
+// roundings, 71 with wide ones: a conversion a sum, which runs beside float operations at half their rate, two float
+// operations or one, scales and descriptors. With tokens' scales, minimums, unpacking and copies a unit of a block of
+// two warpgroups takes a scheduler 4500 or 3600 instructions: 430 or 530 TOPS at one a clock. (Blocks of 16 warps of
+// tile_product.cu: 4400 or 4600.) The tensor cores read shared memory themselves and are busy for 1000 clocks of that.
+#include "kernels/cuda/warpgroup_fetch.h"
 
 namespace kern::cuda {
 
@@ -43,44 +41,44 @@ template <class Traits> struct WarpgroupUnit {
   static constexpr bool narrow = Unit<Traits>::rounding == 32;
   static constexpr unsigned half_tokens = warpgroup_tokens / tile_halves;
 
-  Layout layout;
   const unsigned char* buffer;
-  unsigned first_row;  // of the warpgroup
-  unsigned row, token; // where the thread's begin, in the order of their places
+  unsigned first_row;                      // of the warpgroup
+  unsigned row, token;                     // where the thread's begin, in the order of their places
+  std::uint64_t weight_codes, token_codes; // of the first product
 
-  KERN_DEVICE WarpgroupUnit(const Layout& of, const WarpgroupPlace& at, const unsigned char* from)
-      : layout(of), buffer(from), first_row(at.warpgroup * warpgroup_rows),
-        row(first_row + at.warp * 16 + at.lane / 4 * 2), token(at.lane % 4 * 4) {}
+  KERN_DEVICE WarpgroupUnit(const WarpgroupPlace& at, const unsigned char* from)
+      : buffer(from), first_row(at.warpgroup * warpgroup_rows), row(first_row + at.warp * 16 + at.lane / 4 * 2),
+        token(at.lane % 4 * 4),
+        weight_codes(swizzled_operand(shared_address(from + Layout::weight_codes()) + first_row * operand_row_bytes)),
+        token_codes(swizzled_operand(shared_address(from + Layout::token_codes()))) {}
 
   /// Begins the product of 32 columns.
   KERN_DEVICE void multiply(unsigned step, unsigned half, HalfSums& sums, bool accumulate = false) const {
     const unsigned along_k = step % 4 * 32;
-    const unsigned char* a =
-        buffer + layout.weight_codes() + step / 4 * layout.weight_half() + first_row * operand_row_bytes + along_k;
-    const unsigned char* b = buffer + layout.token_codes() + step / 4 * layout.token_half() +
-                             half * half_tokens * operand_row_bytes + along_k;
     begin_warpgroup_products();
-    warpgroup_multiply_bytes(sums, swizzled_operand(shared_address(a)), swizzled_operand(shared_address(b)),
+    warpgroup_multiply_bytes(sums, weight_codes + operand_offset(step / 4 * Layout::weight_half() + along_k),
+                             token_codes + operand_offset(step / 4 * Layout::token_half() +
+                                                          half * half_tokens * operand_row_bytes + along_k),
                              accumulate);
     commit_warpgroup_products();
   }
 
   /// Of the thread's two rows.
   KERN_DEVICE float2 row_pair(unsigned array, unsigned index) const {
-    return *reinterpret_cast<const float2*>(buffer + array + (index * layout.rows() + row) * 4);
+    return *reinterpret_cast<const float2*>(buffer + array + (index * Layout::rows() + row) * 4);
   }
   /// Of four of the thread's tokens: its pairs of eights 2 * eights and 2 * eights + 1.
   template <class Four> KERN_DEVICE Four token_four(unsigned array, unsigned index, unsigned half, int eights) const {
-    const unsigned place = index * layout.tokens() + half * half_tokens + static_cast<unsigned>(eights) * 16 + token;
+    const unsigned place = index * Layout::tokens() + half * half_tokens + static_cast<unsigned>(eights) * 16 + token;
     return *reinterpret_cast<const Four*>(buffer + array + place * 4);
   }
 
   /// Roundings of 32: result = fma(sum * scale, token's scale, result) after each.
   KERN_DEVICE void add_narrow(unsigned step, unsigned half, const HalfSums& sums, float (&results)[32]) const {
-    const float2 scale = row_pair(layout.scales(), step);
+    const float2 scale = row_pair(Layout::scales(), step);
     KERN_UNROLL
     for (int eights = 0; eights < 4; ++eights) {
-      const auto four = token_four<float4>(layout.token_scales(), step, half, eights);
+      const auto four = token_four<float4>(Layout::token_scales(), step, half, eights);
       const float token_scale[4] = {four.x, four.y, four.z, four.w};
       float s[8];
       KERN_UNROLL
@@ -94,8 +92,8 @@ template <class Traits> struct WarpgroupUnit {
     }
   }
   KERN_DEVICE void add_narrow_minimums(unsigned step, unsigned half, int eights, float (&s)[8]) const {
-    const float2 scale = row_pair(layout.min_scales(), step);
-    const auto four = token_four<uint4>(layout.sums(), step, half, eights);
+    const float2 scale = row_pair(Layout::min_scales(), step);
+    const auto four = token_four<uint4>(Layout::sums(), step, half, eights);
     const float added[4] = {added_sum(four.x), added_sum(four.y), added_sum(four.z), added_sum(four.w)};
     KERN_UNROLL
     for (int i = 0; i < 8; ++i) s[i] = fused(added[i / 4 * 2 + i % 2], i % 4 < 2 ? scale.x : scale.y, s[i]);
@@ -103,7 +101,7 @@ template <class Traits> struct WarpgroupUnit {
 
   /// A group of a rounding of 256: s = fma(sum, scale, s).
   KERN_DEVICE void add_wide(unsigned step, const HalfSums& sums, float (&s)[32]) const {
-    const float2 scale = row_pair(layout.scales(), step);
+    const float2 scale = row_pair(Layout::scales(), step);
     KERN_UNROLL
     for (int i = 0; i < 32; ++i) s[i] = fused(static_cast<float>(sums[i]), i % 4 < 2 ? scale.x : scale.y, s[i]);
   }
@@ -111,7 +109,7 @@ template <class Traits> struct WarpgroupUnit {
   KERN_DEVICE void scale_by_tokens(unsigned half, const float (&s)[32], float (&results)[32]) const {
     KERN_UNROLL
     for (int eights = 0; eights < 4; ++eights) {
-      const auto four = token_four<float4>(layout.token_scales(), 0, half, eights);
+      const auto four = token_four<float4>(Layout::token_scales(), 0, half, eights);
       const float token_scale[4] = {four.x, four.y, four.z, four.w};
       KERN_UNROLL
       for (int i = 0; i < 8; ++i) {
@@ -125,15 +123,15 @@ template <class Traits> struct WarpgroupUnit {
   /// the sign: each is multiplied with minimums that stand where it does, and zeros elsewhere.
   KERN_DEVICE void subtract_minimums(unsigned half, HalfSums& lower, HalfSums& upper, float (&s)[32]) const {
     const std::uint64_t minimums =
-        plain_operand(shared_address(buffer + layout.minimums() + plain_place(first_row, 0)));
-    const std::uint64_t sums = plain_operand(shared_address(buffer + layout.token_sums(half * half_tokens, 0)));
+        plain_operand(shared_address(buffer + Layout::minimums() + plain_place(first_row, 0)));
+    const std::uint64_t sums = plain_operand(shared_address(buffer + Layout::token_sums(half * half_tokens, 0)));
     begin_warpgroup_products();
     warpgroup_multiply_unsigned(lower, minimums, sums, false);
-    warpgroup_multiply_bytes(upper, minimums + operand_offset(layout.rows() * 32), sums, false);
+    warpgroup_multiply_bytes(upper, minimums + operand_offset(Layout::rows() * 32), sums, false);
     commit_warpgroup_products();
     wait_warpgroup_products<0>(lower);
     wait_warpgroup_products<0>(upper);
-    const float2 scale = row_pair(layout.min_scales(), 0);
+    const float2 scale = row_pair(Layout::min_scales(), 0);
     KERN_UNROLL
     for (int i = 0; i < 32; ++i)
       s[i] = fused(-static_cast<float>(lower[i] + upper[i] * 256), i % 4 < 2 ? scale.x : scale.y, s[i]);
@@ -164,7 +162,7 @@ template <class Traits> struct WarpgroupUnit {
   KERN_DEVICE void single_group(HalfSums& first, HalfSums& second, HalfResults& results) const {
     for (unsigned step = 0; step < 8; ++step) multiply(step, 0, first, step > 0);
     for (unsigned step = 0; step < 8; ++step) multiply(step, 1, second, step > 0);
-    const float2 scale = row_pair(layout.scales(), 0);
+    const float2 scale = row_pair(Layout::scales(), 0);
     const auto add = [&](unsigned half, const HalfSums& sums) {
       float s[32];
       KERN_UNROLL
@@ -203,17 +201,18 @@ template <class Traits> struct WarpgroupUnit {
 template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const WarpgroupTileProduct& call) {
   const WarpgroupPlace at;
   const WarpgroupLayout<Traits> layout{static_cast<unsigned>(block_threads()) / warpgroup_threads};
-  const TileTokens tokens{call.x, call.tokens, at.first_token};
+  const TileTokens tile{call.x, call.tokens, at.first_token};
+  const WarpgroupTokens<Traits> tokens{layout, tile};
   const int units = call.x.units;
   unsigned char* memory = &shared_memory<unsigned char>();
-  auto& panels = *reinterpret_cast<TilePanels*>(memory + 2 * layout.bytes());
-  const auto buffer = [&](int unit) { return memory + (unit & 1) * layout.bytes(); };
+  auto& panels = *reinterpret_cast<TilePanels*>(memory + 2 * WarpgroupLayout<Traits>::bytes());
+  const auto buffer = [&](int unit) { return memory + (unit & 1) * WarpgroupLayout<Traits>::bytes(); };
 
   panels.find(layout, call.list, at.first_slot, units);
   block_barrier();
-  fetch_weights(layout, panels, 0, buffer(0));
-  fetch_tokens(layout, tokens, 0, buffer(0));
-  if (units > 1) fetch_weights(layout, panels, 1, buffer(1));
+  fetch_panels(layout, panels, 0, buffer(0));
+  tokens.fetch(0, buffer(0));
+  if (units > 1) fetch_panels(layout, panels, 1, buffer(1));
   commit_copies();
   wait_copies<0>();
   block_barrier();
@@ -225,14 +224,14 @@ template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const Warpgroup
   const bool unpacks_first = at.warpgroup == 0;
   for (int unit = 0; unit < units; ++unit) {
     const bool more = unit + 1 < units;
-    if (more) fetch_tokens(layout, tokens, unit + 1, buffer(unit + 1));
-    if (unit + 2 < units) fetch_weights(layout, panels, unit + 2, buffer(unit));
+    if (more) tokens.fetch(unit + 1, buffer(unit + 1));
+    if (unit + 2 < units) fetch_panels(layout, panels, unit + 2, buffer(unit));
     commit_copies();
     KERN_NO_UNROLL
     for (int turn = 0; turn < 2; ++turn) { // both kinds of work stand in the code once
       if ((turn == 0) == unpacks_first) {
         if (more) unpack_weights(layout, buffer(unit + 1));
-      } else WarpgroupUnit<Traits>(layout, at, buffer(unit)).add_to(results);
+      } else WarpgroupUnit<Traits>(at, buffer(unit)).add_to(results);
     }
     wait_copies<0>();
     publish_shared();
@@ -256,10 +255,9 @@ bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> 
   bool launched = false;
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (has_group_of_32<Traits>()) {
-      const WarpgroupLayout<Traits> layout{blocks.warpgroups};
-      static_assert(2 * WarpgroupLayout<Traits>{2}.bytes() + sizeof(TilePanels) <= std::size_t{227} << 10);
-      launch(device, warpgroup_tile_product<Traits>, blocks.grid, layout.threads(),
-             2 * layout.bytes() + sizeof(TilePanels), call);
+      constexpr std::size_t bytes = 2 * WarpgroupLayout<Traits>::bytes() + sizeof(TilePanels);
+      static_assert(bytes <= std::size_t{227} << 10);
+      launch(device, warpgroup_tile_product<Traits>, blocks.grid, blocks.threads(), bytes, call);
       launched = true;
     }
   });
