@@ -7,10 +7,10 @@
 // one set of sums adds up; while one set is multiplied by what its 64 columns were divided by and added to the results,
 // the other is being made. Two rounds of this are on their way from device memory meanwhile.
 //
-// On an H200 two stages of a block of two warpgroups are 1024 clocks for the tensor cores; float operations and copies
-// take 450 of the schedulers' clocks beside that, of which about 150 are between rounds, with nothing for the tensor
-// cores to do: 85% of the peak at most. It reads 66 KB for that, 64 bytes a clock: what the second-level cache gives,
-// 30 to 40 of them, is what bounds it, to about half of the peak.
+// On an H200 two stages of a block of two warpgroups are 1024 clocks for the tensor cores, 900 for the schedulers, and
+// 1300 for shared memory, which gives operands of 96 KB and takes copies of 66 KB at 128 bytes a clock. Those come from
+// the second-level cache, which has 30 to 40 bytes a clock for a multiprocessor: that is what bounds it, to about half
+// of the peak.
 #include "kernels/cuda/warpgroup_floats.h"
 
 namespace kern::cuda {

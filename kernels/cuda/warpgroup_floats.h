@@ -50,38 +50,58 @@ inline constexpr std::size_t float_stage_bytes(unsigned warpgroups) {
          sizeof(WarpgroupFloatPanels);
 }
 
-/// Brings a stage. Weights that there are none of are zeros.
+/// Brings stages: their tokens as they lie, and weights, a warp a panel. Weights that there are none of are zeros.
 struct FloatStageFetch {
   const WarpgroupFloatProduct& call;
   const WarpgroupFloatPanels& panels;
   FloatStageLayout layout;
   unsigned tiles; // of the weights' columns
 
-  KERN_DEVICE void fetch(unsigned stage, unsigned char* buffer) const {
+  /// A warpgroup brings its share of the numbers, the first warp the scales.
+  KERN_DEVICE void fetch_tokens(unsigned stage, unsigned char* buffer) const {
+    constexpr unsigned run = warpgroup_threads * 16; // bytes that its threads bring together
+    constexpr unsigned share = stage_numbers_bytes / 2;
     const auto thread = static_cast<unsigned>(thread_index());
-    const unsigned threads = layout.warpgroups * warpgroup_threads;
-    const unsigned char* tokens =
+    const unsigned char* from =
         call.x + (static_cast<std::size_t>(block_x()) * call.stages + stage) * std::size_t{stage_token_bytes};
-    for (unsigned i = thread; i < stage_token_bytes / 16; i += threads) copy_async(buffer + i * 16, tokens + i * 16);
-    constexpr unsigned pieces = weight_tile_bytes / 16;
-    for (unsigned i = thread; i < layout.panels() * weight_tiles * pieces; i += threads) {
-      const unsigned panel = i / (weight_tiles * pieces);
-      const unsigned tile = i / pieces % weight_tiles;
-      // Eight threads take the same half of eight rows: they write to different banks.
-      const unsigned row = i % 8 + i % pieces / 16 * 8;
-      const unsigned half = i / 8 % 2;
-      unsigned char* to =
-          buffer + layout.weights() + swizzled_place(operand_row(panel * panel_rows + row), tile * 2 + half);
-      const std::size_t at = (std::size_t{stage} * weight_tiles + tile) * weight_tile_bytes + row * 32 + half * 16;
-      if (stage * weight_tiles + tile < tiles) copy_async(to, panels.begin[panel] + at);
-      else *reinterpret_cast<uint4*>(to) = uint4{0, 0, 0, 0};
+    unsigned at = thread / warpgroup_threads * share + thread % warpgroup_threads * 16;
+    for (unsigned i = layout.warpgroups; i <= 2; ++i, at += share) {
+      KERN_UNROLL
+      for (unsigned done = 0; done < share; done += run) copy_async(buffer + at + done, from + at + done);
+    }
+    if (thread < stage_scales_bytes / 16)
+      copy_async(buffer + stage_numbers_bytes + thread * 16, from + stage_numbers_bytes + thread * 16);
+  }
+  /// Eight threads take the same half of eight rows, which go to different banks.
+  KERN_DEVICE void fetch_weights(unsigned stage, unsigned char* buffer) const {
+    const auto thread = static_cast<unsigned>(thread_index());
+    const unsigned row = thread % 8 + thread % 32 / 16 * 8;
+    const unsigned half = thread / 8 % 2;
+    const std::byte* from =
+        panels.begin[thread / 32] + row * 32 + half * 16 + std::size_t{stage} * weight_tiles * weight_tile_bytes;
+    unsigned char* to = buffer + FloatStageLayout::weights();
+    const unsigned first = swizzled_place(operand_row(thread / 32 * panel_rows + row), half);
+    if ((stage + 1) * weight_tiles <= tiles) {
+      KERN_UNROLL
+      for (unsigned tile = 0; tile < weight_tiles; ++tile) // 32 bytes along k
+        copy_async(to + (first ^ tile * 32), from + tile * weight_tile_bytes);
+      return;
+    }
+    for (unsigned tile = 0; tile < weight_tiles; ++tile) {
+      unsigned char* piece = to + (first ^ tile * 32);
+      if (stage * weight_tiles + tile < tiles) copy_async(piece, from + tile * weight_tile_bytes);
+      else *reinterpret_cast<uint4*>(piece) = uint4{0, 0, 0, 0};
     }
   }
   /// A round, and what the copies of a round are known by.
   KERN_DEVICE void fetch_round(unsigned round, unsigned rounds, unsigned char* buffers) const {
-    if (round < rounds)
-      for (unsigned i = 0; i < stages_of_round; ++i)
-        fetch(round * stages_of_round + i, buffers + (round % rounds_kept * stages_of_round + i) * layout.bytes());
+    if (round < rounds) {
+      unsigned char* buffer = buffers + round % rounds_kept * stages_of_round * layout.bytes();
+      for (unsigned i = 0; i < stages_of_round; ++i) {
+        fetch_tokens(round * stages_of_round + i, buffer + i * layout.bytes());
+        fetch_weights(round * stages_of_round + i, buffer + i * layout.bytes());
+      }
+    }
     commit_copies();
   }
 };
