@@ -152,6 +152,7 @@ TEST_CASE("instructions of a GPU that give wrong results in a check aren't used,
   ProcessOptions wrong = with("KERN_TEST_MISREAD_OPERANDS", "1");
   CHECK(notices(wrong));
   CHECK(report_with_gpu(model, prompt, wrong)["tokens"] == expected["tokens"]);
+  CHECK(report_with_gpu(model, prompt, wrong)["device"] == "host as a device, compute 9.0 without wgmma");
   wrong.environment.push_back({"KERN_GPU_WGMMA", "0"});
   CHECK_FALSE(notices(wrong));
 }

@@ -152,7 +152,9 @@ CudaBackend::~CudaBackend() = default;
 
 std::string CudaBackend::description() const {
   const cuda::DeviceInfo& info = device_->info();
-  return fmt::format("{}, compute {}.{}", info.name, info.major, info.minor);
+  // Without them prompts of 16-bit weights have other last bits.
+  const bool does_without = info.major == 9 && !device_->warpgroup_products();
+  return fmt::format("{}, compute {}.{}{}", info.name, info.major, info.minor, does_without ? " without wgmma" : "");
 }
 
 std::unique_ptr<Buffer> CudaBackend::allocate(std::size_t bytes) {
@@ -310,9 +312,10 @@ void CudaBackend::run_parts(std::span<const cuda::ProductPart> parts, const Inpu
     const bool exact = is_exact(format);
     if (exact && x.rows < tile_tokens) cuda::launch_float_product(*device_, parts, input.vector, x.rows, epilogue);
     else if (exact) cuda::launch_lane_tile_product(*device_, parts, x.data, x.rows, epilogue);
-    else if (device_->warpgroup_products())
+    else if (device_->warpgroup_products()) {
+      assert(cuda::warpgroup_float_bytes(x.rows, x.columns) <= workspace_->floats.bytes());
       cuda::launch_warpgroup_float_product(*device_, parts, x.data, x.rows, epilogue, workspace_->floats.data());
-    else cuda::launch_float_tile_product(*device_, parts, x.data, x.rows, epilogue);
+    } else cuda::launch_float_tile_product(*device_, parts, x.data, x.rows, epilogue);
   } else if (x.rows < tile_tokens) {
     cuda::launch_vector_product(*device_, parts, input.vector, x.rows, epilogue);
   } else {

@@ -59,17 +59,21 @@ KERN_DEVICE void store_warpgroup_tile(const PanelList& list, int tokens, const W
   }
 }
 
-/// Blocks that cover a product, and how many warpgroups each has: two, where that leaves every multiprocessor a block,
-/// so that one does other work while the other multiplies.
+/// Blocks that cover a product, and how many warpgroups each has. Of two, one does other work while the other
+/// multiplies: one alone takes longer than half of their time.
 struct WarpgroupGrid {
   unsigned warpgroups;
   Grid grid;
 
   static WarpgroupGrid make(const DeviceInfo& device, int slots, int tokens) {
-    const unsigned columns = (static_cast<unsigned>(tokens) + warpgroup_tokens - 1) / warpgroup_tokens;
-    const unsigned tiles = (static_cast<unsigned>(slots) + warpgroup_panels - 1) / warpgroup_panels;
-    const unsigned warpgroups = tiles / 2 * columns >= static_cast<unsigned>(device.multiprocessors) ? 2 : 1;
-    return {warpgroups, {columns, (tiles + warpgroups - 1) / warpgroups}};
+    const auto covering = [](unsigned things, unsigned size) { return (things + size - 1) / size; };
+    const unsigned columns = covering(static_cast<unsigned>(tokens), warpgroup_tokens);
+    const unsigned tiles = covering(static_cast<unsigned>(slots), warpgroup_panels);
+    const auto multiprocessors = static_cast<unsigned>(device.multiprocessors);
+    const unsigned rounds_of_one = covering(tiles * columns, multiprocessors);
+    const unsigned rounds_of_two = covering(covering(tiles, 2) * columns, multiprocessors);
+    const unsigned warpgroups = rounds_of_two * 5 <= rounds_of_one * 3 ? 2 : 1;
+    return {warpgroups, {columns, covering(tiles, warpgroups)}};
   }
   unsigned threads() const { return warpgroups * warpgroup_threads; }
 };
