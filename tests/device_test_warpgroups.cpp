@@ -96,8 +96,9 @@ TEST_CASE("device: float products of warpgroups are as exact as rounded activati
   test::check_float_tile<F16>(65, 72, 130, by_warpgroups);
   test::check_float_tile<F16>(1, 3, 1, by_warpgroups);
   const int usual = test::host_device().multiprocessors;
-  test::host_device().multiprocessors = 1; // two warpgroups a block
-  test::check_float_tile<F16>(195, 72, 70, by_warpgroups);
+  test::host_device().multiprocessors = 1;
+  test::check_float_tile<F16>(195, 72, 70, by_warpgroups); // in tiles of 256 rows
+  test::check_float_tile<BF16>(257, 451, 3, by_warpgroups);
   test::check_float_tile<BF16>(100, 320, 129, by_warpgroups);
   test::host_device().multiprocessors = usual;
 }
@@ -106,6 +107,10 @@ TEST_CASE("device: a token's result of warpgroups doesn't depend on how many the
   if (!has_warpgroups()) return;
   test::check_tokens_apart<F16>(40, 200, 130, 1, by_warpgroups);
   test::check_tokens_apart<BF16>(40, 200, 130, 33, by_warpgroups);
+  const int usual = test::host_device().multiprocessors;
+  test::host_device().multiprocessors = 2; // tiles of 256 rows for many, of 128 for one
+  test::check_tokens_apart<F16>(195, 200, 260, 1, by_warpgroups);
+  test::host_device().multiprocessors = usual;
 }
 
 TEST_CASE("device: what becomes of warpgroups' float product: parts x biases x epilogue") {
@@ -126,9 +131,13 @@ TEST_CASE("device: what becomes of warpgroups' float product: parts x biases x e
                                            float_scratch(on, shape.tokens, shape.columns));
     });
   };
+  const int usual = test::host_device().multiprocessors;
   for (const ProductCase& shape : shapes) {
     check(shape, F16{});
     check(shape, BF16{});
+    test::host_device().multiprocessors = 1; // tiles of up to 256 rows
+    check(shape, F16{});
+    test::host_device().multiprocessors = usual;
   }
 }
 

@@ -2,15 +2,17 @@
 // error too.
 //
 // Activations are rounded once, by a kernel of its own, into operands as they will lie in shared memory: a block would
-// read twice as much for itself, and each again. Then blocks of one or two warpgroups have tiles of 64 rows a warpgroup
-// by 128 tokens. A warpgroup multiplies two stages of 64 columns at a time, each in four products of 64 x 128 x 16 that
-// one set of sums adds up; while one set is multiplied by what its 64 columns were divided by and added to the results,
-// the other is being made. Two rounds of this are on their way from device memory meanwhile.
+// read twice as much for itself, and each again. Then blocks of two warpgroups have tiles of 256 rows by 128 tokens; or
+// of 128, or of one warpgroup and 64, where that leaves fewer multiprocessors idle. 64 columns are four products of
+// 64 x 128 x 16 that one set of sums adds up; it is multiplied by what its columns were divided by and added to the
+// results while the tensor cores make another: the other warpgroup's, or in smaller tiles a second set of its own.
 //
-// On an H200 two stages of a block of two warpgroups are 1024 clocks for the tensor cores, 900 for the schedulers, and
-// 1300 for shared memory, which gives operands of 96 KB and takes copies of 66 KB at 128 bytes a clock. Those come from
-// the second-level cache, which has 30 to 40 bytes a clock for a multiprocessor: that is what bounds it, to about half
-// of the peak.
+// On an H200 64 columns of the large tile are 1024 clocks for the tensor cores, 800 for the schedulers, and 1150 for
+// shared memory, which gives operands of 96 KB and takes copies of 49 KB at 128 bytes a clock. Those come from the
+// second-level cache, which has 30 to 40 bytes a clock for a multiprocessor: that is what bounds it, to 60% of the peak
+// or more. (Tiles of 128 rows read 66 KB for as many products: less than half of the peak, as copies go.)
+#include <algorithm>
+
 #include "kernels/cuda/warpgroup_floats.h"
 
 namespace kern::cuda {
@@ -52,11 +54,11 @@ template <class Traits> __global__ void __launch_bounds__(256) round_floats(Roun
   if (column == 0) reinterpret_cast<float*>(out + stage_numbers_bytes)[warpgroup_token_place(place)] = scale.inverse;
 }
 
-/// Begins the products of a stage.
+/// Begins the products of a stage and the operand's 64 rows `row_tile`.
 template <class Block>
-KERN_DEVICE void multiply_float_stage(const WarpgroupPlace& at, const unsigned char* buffer, float (&sums)[64]) {
-  const unsigned char* rows = buffer + FloatStageLayout::weights() + at.warpgroup * warpgroup_rows * operand_row_bytes;
-  const std::uint64_t a = swizzled_operand(shared_address(rows));
+KERN_DEVICE void multiply_float_stage(unsigned row_tile, const unsigned char* buffer, float (&sums)[64]) {
+  const std::uint64_t a = swizzled_operand(shared_address(buffer + FloatStageLayout::weights()) +
+                                           row_tile * warpgroup_rows * operand_row_bytes);
   const std::uint64_t b = swizzled_operand(shared_address(buffer));
   begin_warpgroup_products();
   KERN_UNROLL
@@ -68,50 +70,106 @@ KERN_DEVICE void multiply_float_stage(const WarpgroupPlace& at, const unsigned c
   commit_warpgroup_products();
 }
 
-template <class Traits> KERN_DEVICE void multiply_warpgroup_floats(const WarpgroupFloatProduct& call) {
-  using Block = typename Traits::Block;
-  const WarpgroupPlace at;
-  const FloatStageLayout layout{static_cast<unsigned>(block_threads()) / warpgroup_threads};
-  unsigned char* buffers = &shared_memory<unsigned char>();
-  auto& panels = *reinterpret_cast<WarpgroupFloatPanels*>(buffers + rounds_kept * stages_of_round * layout.bytes());
-  const auto tiles = static_cast<unsigned>(call.columns + float_columns - 1) / float_columns;
-  const unsigned rounds = call.stages / stages_of_round;
-  const auto thread = static_cast<unsigned>(thread_index());
-  if (thread < layout.panels()) {
-    const PanelPlace place = call.list.place_within(at.first_slot + thread_index());
-    panels.begin[thread] =
-        call.list.parts[place.part].weights + static_cast<std::size_t>(place.panel) * tiles * weight_tile_bytes;
-  }
-  block_barrier();
-  const FloatStageFetch copies{call, panels, layout, tiles};
-  copies.fetch_round(0, rounds, buffers);
-  copies.fetch_round(1, rounds, buffers);
+/// What a block's threads know of its tile. Making it ends with a barrier.
+struct FloatBlock {
+  const WarpgroupFloatProduct& call;
+  FloatStageLayout layout;
+  unsigned char* buffers;
+  WarpgroupFloatPanels& panels;
+  unsigned tiles; // of the weights' columns
+  int first_slot;
 
+  KERN_DEVICE FloatBlock(const WarpgroupFloatProduct& product, unsigned row_tiles)
+      : call(product), layout{row_tiles}, buffers(&shared_memory<unsigned char>()),
+        panels(*reinterpret_cast<WarpgroupFloatPanels*>(buffers + layout.kept() * layout.bytes())),
+        tiles(static_cast<unsigned>(product.columns + float_columns - 1) / float_columns),
+        first_slot(block_y() * static_cast<int>(layout.panels())) {
+    const auto thread = static_cast<unsigned>(thread_index());
+    if (thread < layout.panels()) {
+      const PanelPlace place = call.list.place_within(first_slot + thread_index());
+      panels.begin[thread] =
+          call.list.parts[place.part].weights + static_cast<std::size_t>(place.panel) * tiles * weight_tile_bytes;
+    }
+    block_barrier();
+  }
+  KERN_DEVICE const unsigned char* buffer(unsigned stage) const {
+    return buffers + stage % layout.kept() * layout.bytes();
+  }
+  KERN_DEVICE void fetch(unsigned first, unsigned count) const {
+    FloatStageFetch{call, panels, layout, tiles}.fetch(first, count, buffers);
+  }
+  KERN_DEVICE void store(const WarpgroupPlace& at, unsigned row_tile, const float (&results)[64]) const {
+    store_warpgroup_rows(call.list, call.tokens, at, first_slot + static_cast<int>(row_tile * warpgroup_panels),
+                         [&](int i) { return results[i]; });
+  }
+};
+
+/// 64 rows a warpgroup: two stages at a time, each with a set of sums.
+template <class Block> KERN_DEVICE void multiply_stage_pairs(const WarpgroupFloatProduct& call) {
+  const WarpgroupPlace at;
+  const FloatBlock block(call, static_cast<unsigned>(block_threads()) / warpgroup_threads);
+  block.fetch(0, 2);
+  block.fetch(2, 2);
   float results[64] = {};
   KERN_NO_UNROLL
-  for (unsigned round = 0; round < rounds; ++round) {
-    wait_copies<1>(); // those of this round have come
+  for (unsigned stage = 0; stage < call.stages; stage += 2) {
+    wait_copies<1>(); // those of these stages have come
     publish_shared();
-    block_barrier(); // and the round before is done with
-    const unsigned char* first = buffers + round % rounds_kept * stages_of_round * layout.bytes();
-    const unsigned char* second = first + layout.bytes();
-    float sums[stages_of_round][64];
-    multiply_float_stage<Block>(at, first, sums[0]);
-    multiply_float_stage<Block>(at, second, sums[1]);
-    copies.fetch_round(round + 2, rounds, buffers);
+    block_barrier(); // and all are done with the two before
+    const unsigned char* first = block.buffer(stage);
+    const unsigned char* second = block.buffer(stage + 1);
+    float sums[2][64];
+    multiply_float_stage<Block>(at.warpgroup, first, sums[0]);
+    multiply_float_stage<Block>(at.warpgroup, second, sums[1]);
+    block.fetch(stage + 4, 2);
     wait_warpgroup_products<1>(sums[0]);
     add_float_stage(at, first, sums[0], results);
     wait_warpgroup_products<0>(sums[1]);
     add_float_stage(at, second, sums[1], results);
   }
   wait_copies<0>();
-  store_warpgroup_tile(call.list, call.tokens, at, [&](int i) { return results[i]; });
+  block.store(at, at.warpgroup, results);
 }
 
-template <class Traits>
+/// 128 rows a warpgroup, of two: one set of sums, for 64 of them after the other. While one warpgroup scales, the other
+/// multiplies.
+template <class Block> KERN_DEVICE void multiply_large_tile(const WarpgroupFloatProduct& call) {
+  const WarpgroupPlace at;
+  const FloatBlock block(call, 4);
+  const unsigned row_tile = at.warpgroup * 2;
+  for (unsigned stage = 0; stage < large_stages_kept - 1; ++stage) block.fetch(stage, 1);
+  float results[2][64] = {};
+  KERN_NO_UNROLL
+  for (unsigned stage = 0; stage < call.stages; ++stage) {
+    wait_copies<large_stages_kept - 2>(); // those of this stage have come
+    publish_shared();
+    block_barrier(); // and all are done with the one before
+    const unsigned char* buffer = block.buffer(stage);
+    float sums[64];
+    multiply_float_stage<Block>(row_tile, buffer, sums);
+    block.fetch(stage + large_stages_kept - 1, 1);
+    wait_warpgroup_products<0>(sums);
+    add_float_stage(at, buffer, sums, results[0]);
+    multiply_float_stage<Block>(row_tile + 1, buffer, sums);
+    wait_warpgroup_products<0>(sums);
+    add_float_stage(at, buffer, sums, results[1]);
+  }
+  wait_copies<0>();
+  block.store(at, row_tile, results[0]);
+  block.store(at, row_tile + 1, results[1]);
+}
+
+template <class Traits, bool large>
 __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_float_product(WarpgroupFloatProduct call) {
   wait_for_inputs();
-  if constexpr (has_warpgroup_products) multiply_warpgroup_floats<Traits>(call);
+  if constexpr (has_warpgroup_products) {
+    if constexpr (large) multiply_large_tile<typename Traits::Block>(call);
+    else multiply_stage_pairs<typename Traits::Block>(call);
+  }
+}
+
+template <class Traits> auto float_product_kernel(bool large) {
+  return large ? warpgroup_float_product<Traits, true> : warpgroup_float_product<Traits, false>;
 }
 
 unsigned token_tiles(int tokens) { return (static_cast<unsigned>(tokens) + warpgroup_tokens - 1) / warpgroup_tokens; }
@@ -124,7 +182,7 @@ std::size_t warpgroup_float_bytes(int tokens, int columns) {
 
 void launch_warpgroup_float_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                                     Epilogue epilogue, std::byte* scratch) {
-  static_assert(float_stage_bytes(2) <= std::size_t{227} << 10);
+  static_assert(float_block_bytes({4}) <= std::size_t{227} << 10 && float_block_bytes({2}) <= std::size_t{227} << 10);
   const int columns = parts[0].weight.columns;
   const bool halves = parts[0].weight.format == Format::f16;
   const unsigned stages = count_stages(columns);
@@ -133,9 +191,11 @@ void launch_warpgroup_float_product(Device& device, std::span<const ProductPart>
          {stages, token_tiles(tokens) * (warpgroup_tokens / 16)}, 256, 0,
          RoundFloats{x, columns, tokens, stages, rounded});
   const WarpgroupFloatProduct call{PanelList::make(parts, epilogue), rounded, columns, tokens, stages};
-  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens);
-  launch(device, halves ? warpgroup_float_product<F16> : warpgroup_float_product<BF16>, blocks.grid, blocks.threads(),
-         float_stage_bytes(blocks.warpgroups), call);
+  // By what they read; one warpgroup alone also hides less.
+  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0, 1.5});
+  const bool large = blocks.row_tiles > 2;
+  launch(device, halves ? float_product_kernel<F16>(large) : float_product_kernel<BF16>(large), blocks.grid,
+         std::min(blocks.row_tiles, 2u) * warpgroup_threads, float_block_bytes({blocks.row_tiles}), call);
 }
 
 } // namespace kern::cuda

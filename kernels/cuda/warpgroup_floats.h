@@ -12,13 +12,12 @@ inline constexpr unsigned stage_scales_bytes = warpgroup_tokens * 4;            
 inline constexpr unsigned stage_token_bytes = stage_numbers_bytes + stage_scales_bytes;
 inline constexpr unsigned weight_tile_bytes = panel_rows * float_columns * 2;
 inline constexpr unsigned weight_tiles = stage_columns_16 / float_columns; // of a panel's stage
-inline constexpr unsigned stages_of_round = 2;
-inline constexpr unsigned rounds_kept = 3;
+inline constexpr unsigned stages_kept = 6;                                 // of blocks of up to 128 rows
+inline constexpr unsigned large_stages_kept = 4;                           // of 256
 
-/// Stages of a product: a whole number of rounds.
+/// Stages of a product, an even number.
 KERN_INLINE constexpr unsigned count_stages(int columns) {
-  constexpr unsigned round_columns = stages_of_round * stage_columns_16;
-  return (static_cast<unsigned>(columns) + round_columns - 1) / round_columns * stages_of_round;
+  return (static_cast<unsigned>(columns) + 2 * stage_columns_16 - 1) / (2 * stage_columns_16) * 2;
 }
 
 struct WarpgroupFloatProduct {
@@ -31,26 +30,27 @@ struct WarpgroupFloatProduct {
 
 /// A stage in shared memory: tokens as they come, then weights, an operand [rows][64].
 struct FloatStageLayout {
-  unsigned warpgroups;
+  unsigned row_tiles; // of 64
 
   KERN_INLINE static constexpr unsigned scales() { return stage_numbers_bytes; }
   KERN_INLINE static constexpr unsigned weights() {
     return (stage_token_bytes + operand_alignment - 1) / operand_alignment * operand_alignment;
   }
-  KERN_INLINE constexpr unsigned panels() const { return warpgroups * warpgroup_panels; }
-  KERN_INLINE constexpr unsigned bytes() const { return weights() + warpgroups * warpgroup_rows * operand_row_bytes; }
+  KERN_INLINE constexpr unsigned panels() const { return row_tiles * warpgroup_panels; }
+  KERN_INLINE constexpr unsigned bytes() const { return weights() + row_tiles * warpgroup_rows * operand_row_bytes; }
+  KERN_INLINE constexpr unsigned kept() const { return row_tiles > 2 ? large_stages_kept : stages_kept; }
 };
 
 struct WarpgroupFloatPanels {
-  const std::byte* begin[2 * warpgroup_panels];
+  const std::byte* begin[4 * warpgroup_panels];
 };
 
-inline constexpr std::size_t float_stage_bytes(unsigned warpgroups) {
-  return std::size_t{rounds_kept * stages_of_round} * FloatStageLayout{warpgroups}.bytes() +
-         sizeof(WarpgroupFloatPanels);
+inline constexpr std::size_t float_block_bytes(FloatStageLayout layout) {
+  return std::size_t{layout.kept()} * layout.bytes() + sizeof(WarpgroupFloatPanels);
 }
 
-/// Brings stages: their tokens as they lie, and weights, a warp a panel. Weights that there are none of are zeros.
+/// Brings stages: their tokens as they lie, and weights, a warp one panel or two. Weights that there are none of are
+/// zeros.
 struct FloatStageFetch {
   const WarpgroupFloatProduct& call;
   const WarpgroupFloatPanels& panels;
@@ -65,7 +65,7 @@ struct FloatStageFetch {
     const unsigned char* from =
         call.x + (static_cast<std::size_t>(block_x()) * call.stages + stage) * std::size_t{stage_token_bytes};
     unsigned at = thread / warpgroup_threads * share + thread % warpgroup_threads * 16;
-    for (unsigned i = layout.warpgroups; i <= 2; ++i, at += share) {
+    for (unsigned i = layout.row_tiles < 2 ? 0 : 1; i < 2; ++i, at += share) { // one warpgroup takes both shares
       KERN_UNROLL
       for (unsigned done = 0; done < share; done += run) copy_async(buffer + at + done, from + at + done);
     }
@@ -73,14 +73,14 @@ struct FloatStageFetch {
       copy_async(buffer + stage_numbers_bytes + thread * 16, from + stage_numbers_bytes + thread * 16);
   }
   /// Eight threads take the same half of eight rows, which go to different banks.
-  KERN_DEVICE void fetch_weights(unsigned stage, unsigned char* buffer) const {
+  KERN_DEVICE void fetch_panel(unsigned panel, unsigned stage, unsigned char* buffer) const {
     const auto thread = static_cast<unsigned>(thread_index());
     const unsigned row = thread % 8 + thread % 32 / 16 * 8;
     const unsigned half = thread / 8 % 2;
     const std::byte* from =
-        panels.begin[thread / 32] + row * 32 + half * 16 + std::size_t{stage} * weight_tiles * weight_tile_bytes;
+        panels.begin[panel] + row * 32 + half * 16 + std::size_t{stage} * weight_tiles * weight_tile_bytes;
     unsigned char* to = buffer + FloatStageLayout::weights();
-    const unsigned first = swizzled_place(operand_row(thread / 32 * panel_rows + row), half);
+    const unsigned first = swizzled_place(operand_row(panel * panel_rows + row), half);
     if ((stage + 1) * weight_tiles <= tiles) {
       KERN_UNROLL
       for (unsigned tile = 0; tile < weight_tiles; ++tile) // 32 bytes along k
@@ -93,15 +93,16 @@ struct FloatStageFetch {
       else *reinterpret_cast<uint4*>(piece) = uint4{0, 0, 0, 0};
     }
   }
-  /// A round, and what the copies of a round are known by.
-  KERN_DEVICE void fetch_round(unsigned round, unsigned rounds, unsigned char* buffers) const {
-    if (round < rounds) {
-      unsigned char* buffer = buffers + round % rounds_kept * stages_of_round * layout.bytes();
-      for (unsigned i = 0; i < stages_of_round; ++i) {
-        fetch_tokens(round * stages_of_round + i, buffer + i * layout.bytes());
-        fetch_weights(round * stages_of_round + i, buffer + i * layout.bytes());
+  /// Stages first .. first + count - 1, where there are so many; copies are known by the call.
+  KERN_DEVICE void fetch(unsigned first, unsigned count, unsigned char* buffers) const {
+    const unsigned warps = static_cast<unsigned>(block_threads()) / 32;
+    if (first < call.stages)
+      for (unsigned stage = first; stage < first + count; ++stage) {
+        unsigned char* buffer = buffers + stage % layout.kept() * layout.bytes();
+        fetch_tokens(stage, buffer);
+        for (auto panel = static_cast<unsigned>(thread_index()) / 32; panel < layout.panels(); panel += warps)
+          fetch_panel(panel, stage, buffer);
       }
-    }
     commit_copies();
   }
 };

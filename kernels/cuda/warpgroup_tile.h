@@ -1,5 +1,7 @@
-// How warpgroups share a block's tile of a product: 64 rows each, 128 tokens.
+// How warpgroups share a block's tile of a product: 64 rows each, or a multiple of that, by 128 tokens.
 #pragma once
+
+#include <initializer_list>
 
 #include "kernels/cuda/product_parts.h"
 #include "kernels/cuda/warpgroup.h"
@@ -26,23 +28,23 @@ KERN_INLINE constexpr unsigned warpgroup_token_place(unsigned token) {
 /// What a thread knows of its place.
 struct WarpgroupPlace {
   unsigned warpgroup, warp, lane; // of the block, of the warpgroup, of the warp
-  int first_slot, first_token;    // of the block
+  int first_token;                // of the block
 
   KERN_DEVICE WarpgroupPlace() {
-    constexpr int threads_of_panel = warpgroup_threads / warpgroup_panels;
     const auto thread = static_cast<unsigned>(thread_index());
     warpgroup = thread / warpgroup_threads;
     warp = thread / 32 % 4;
     lane = thread % 32;
-    first_slot = block_y() * (block_threads() / threads_of_panel);
     first_token = block_x() * static_cast<int>(warpgroup_tokens);
   }
 };
 
-/// result(i) is element i of 64 that a thread has of its warpgroup's tile.
+/// Stores 64 rows by 128 tokens of a warpgroup, whose panels begin at `first_slot`; result(i) is element i of 64 that a
+/// thread has of them.
 template <class Result>
-KERN_DEVICE void store_warpgroup_tile(const PanelList& list, int tokens, const WarpgroupPlace& at, Result&& result) {
-  const int slot = at.first_slot + static_cast<int>(at.warpgroup * warpgroup_panels + (at.warp & ~1u));
+KERN_DEVICE void store_warpgroup_rows(const PanelList& list, int tokens, const WarpgroupPlace& at, int first_slot,
+                                      Result&& result) {
+  const int slot = first_slot + static_cast<int>(at.warp & ~1u);
   const int row = static_cast<int>(at.warp % 2 * 8 + at.lane / 4);
   KERN_UNROLL
   for (int i = 0; i < 32; ++i) {
@@ -59,23 +61,30 @@ KERN_DEVICE void store_warpgroup_tile(const PanelList& list, int tokens, const W
   }
 }
 
-/// Blocks that cover a product, and how many warpgroups each has. Of two, one does other work while the other
-/// multiplies: one alone takes longer than half of their time.
+/// Blocks that cover a product, and how many times 64 rows each has.
 struct WarpgroupGrid {
-  unsigned warpgroups;
+  unsigned row_tiles;
   Grid grid;
 
-  static WarpgroupGrid make(const DeviceInfo& device, int slots, int tokens) {
+  /// With the least time: `times` [1, 2, ..] are those of blocks of one, two, four .. times 64 rows, in any unit.
+  static WarpgroupGrid make(const DeviceInfo& device, int slots, int tokens, std::initializer_list<double> times) {
     const auto covering = [](unsigned things, unsigned size) { return (things + size - 1) / size; };
     const unsigned columns = covering(static_cast<unsigned>(tokens), warpgroup_tokens);
-    const unsigned tiles = covering(static_cast<unsigned>(slots), warpgroup_panels);
-    const auto multiprocessors = static_cast<unsigned>(device.multiprocessors);
-    const unsigned rounds_of_one = covering(tiles * columns, multiprocessors);
-    const unsigned rounds_of_two = covering(covering(tiles, 2) * columns, multiprocessors);
-    const unsigned warpgroups = rounds_of_two * 5 <= rounds_of_one * 3 ? 2 : 1;
-    return {warpgroups, {columns, covering(tiles, warpgroups)}};
+    const unsigned all = covering(static_cast<unsigned>(slots), warpgroup_panels);
+    WarpgroupGrid best{};
+    double least = 0;
+    unsigned row_tiles = 1;
+    for (const double time : times) {
+      const Grid grid{columns, covering(all, row_tiles)};
+      const double total = time * covering(grid.x * grid.y, static_cast<unsigned>(device.multiprocessors));
+      if (least == 0 || total <= least) {
+        least = total;
+        best = {row_tiles, grid};
+      }
+      row_tiles *= 2;
+    }
+    return best;
   }
-  unsigned threads() const { return warpgroups * warpgroup_threads; }
 };
 
 } // namespace kern::cuda

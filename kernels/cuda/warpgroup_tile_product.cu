@@ -201,6 +201,7 @@ template <class Traits> struct WarpgroupUnit {
 template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const WarpgroupTileProduct& call) {
   const WarpgroupPlace at;
   const WarpgroupLayout<Traits> layout{static_cast<unsigned>(block_threads()) / warpgroup_threads};
+  const int first_slot = block_y() * static_cast<int>(layout.warpgroups * warpgroup_panels);
   const TileTokens tile{call.x, call.tokens, at.first_token};
   const WarpgroupTokens<Traits> tokens{layout, tile};
   const int units = call.x.units;
@@ -208,7 +209,7 @@ template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const Warpgroup
   auto& panels = *reinterpret_cast<TilePanels*>(memory + 2 * WarpgroupLayout<Traits>::bytes());
   const auto buffer = [&](int unit) { return memory + (unit & 1) * WarpgroupLayout<Traits>::bytes(); };
 
-  panels.find(layout, call.list, at.first_slot, units);
+  panels.find(layout, call.list, first_slot, units);
   block_barrier();
   fetch_panels(layout, panels, 0, buffer(0));
   tokens.fetch(0, buffer(0));
@@ -237,7 +238,8 @@ template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const Warpgroup
     publish_shared();
     block_barrier();
   }
-  store_warpgroup_tile(call.list, call.tokens, at, [&](int i) { return results[i / 32][i % 32]; });
+  store_warpgroup_rows(call.list, call.tokens, at, first_slot + static_cast<int>(at.warpgroup * warpgroup_panels),
+                       [&](int i) { return results[i / 32][i % 32]; });
 }
 
 template <class Traits>
@@ -251,13 +253,14 @@ __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_produ
 bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                                    Epilogue epilogue) {
   const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens};
-  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens);
+  // Of two warpgroups one unpacks while the other multiplies: one alone takes longer than half of their time.
+  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0});
   bool launched = false;
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (has_group_of_32<Traits>()) {
       constexpr std::size_t bytes = 2 * WarpgroupLayout<Traits>::bytes() + sizeof(TilePanels);
       static_assert(bytes <= std::size_t{227} << 10);
-      launch(device, warpgroup_tile_product<Traits>, blocks.grid, blocks.threads(), bytes, call);
+      launch(device, warpgroup_tile_product<Traits>, blocks.grid, blocks.row_tiles * warpgroup_threads, bytes, call);
       launched = true;
     }
   });
