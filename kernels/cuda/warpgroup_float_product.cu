@@ -70,40 +70,6 @@ KERN_DEVICE void multiply_float_stage(unsigned row_tile, const unsigned char* bu
   commit_warpgroup_products();
 }
 
-/// What a block's threads know of its tile. Making it ends with a barrier.
-struct FloatBlock {
-  const WarpgroupFloatProduct& call;
-  FloatStageLayout layout;
-  unsigned char* buffers;
-  WarpgroupFloatPanels& panels;
-  unsigned tiles; // of the weights' columns
-  int first_slot;
-
-  KERN_DEVICE FloatBlock(const WarpgroupFloatProduct& product, unsigned row_tiles)
-      : call(product), layout{row_tiles}, buffers(&shared_memory<unsigned char>()),
-        panels(*reinterpret_cast<WarpgroupFloatPanels*>(buffers + layout.kept() * layout.bytes())),
-        tiles(static_cast<unsigned>(product.columns + float_columns - 1) / float_columns),
-        first_slot(block_y() * static_cast<int>(layout.panels())) {
-    const auto thread = static_cast<unsigned>(thread_index());
-    if (thread < layout.panels()) {
-      const PanelPlace place = call.list.place_within(first_slot + thread_index());
-      panels.begin[thread] =
-          call.list.parts[place.part].weights + static_cast<std::size_t>(place.panel) * tiles * weight_tile_bytes;
-    }
-    block_barrier();
-  }
-  KERN_DEVICE const unsigned char* buffer(unsigned stage) const {
-    return buffers + stage % layout.kept() * layout.bytes();
-  }
-  KERN_DEVICE void fetch(unsigned first, unsigned count) const {
-    FloatStageFetch{call, panels, layout, tiles}.fetch(first, count, buffers);
-  }
-  KERN_DEVICE void store(const WarpgroupPlace& at, unsigned row_tile, const float (&results)[64]) const {
-    store_warpgroup_rows(call.list, call.tokens, at, first_slot + static_cast<int>(row_tile * warpgroup_panels),
-                         [&](int i) { return results[i]; });
-  }
-};
-
 /// 64 rows a warpgroup: two stages at a time, each with a set of sums.
 template <class Block> KERN_DEVICE void multiply_stage_pairs(const WarpgroupFloatProduct& call) {
   const WarpgroupPlace at;

@@ -107,6 +107,40 @@ struct FloatStageFetch {
   }
 };
 
+/// What a block's threads know of its tile. Making it ends with a barrier.
+struct FloatBlock {
+  const WarpgroupFloatProduct& call;
+  FloatStageLayout layout;
+  unsigned char* buffers;
+  WarpgroupFloatPanels& panels;
+  unsigned tiles; // of the weights' columns
+  int first_slot;
+
+  KERN_DEVICE FloatBlock(const WarpgroupFloatProduct& product, unsigned row_tiles)
+      : call(product), layout{row_tiles}, buffers(&shared_memory<unsigned char>()),
+        panels(*reinterpret_cast<WarpgroupFloatPanels*>(buffers + layout.kept() * layout.bytes())),
+        tiles(static_cast<unsigned>(product.columns + float_columns - 1) / float_columns),
+        first_slot(block_y() * static_cast<int>(layout.panels())) {
+    const auto thread = static_cast<unsigned>(thread_index());
+    if (thread < layout.panels()) {
+      const PanelPlace place = call.list.place_within(first_slot + thread_index());
+      panels.begin[thread] =
+          call.list.parts[place.part].weights + static_cast<std::size_t>(place.panel) * tiles * weight_tile_bytes;
+    }
+    block_barrier();
+  }
+  KERN_DEVICE const unsigned char* buffer(unsigned stage) const {
+    return buffers + stage % layout.kept() * layout.bytes();
+  }
+  KERN_DEVICE void fetch(unsigned first, unsigned count) const {
+    FloatStageFetch{call, panels, layout, tiles}.fetch(first, count, buffers);
+  }
+  KERN_DEVICE void store(const WarpgroupPlace& at, unsigned row_tile, const float (&results)[64]) const {
+    store_warpgroup_rows(call.list, call.tokens, at, first_slot + static_cast<int>(row_tile * warpgroup_panels),
+                         [&](int i) { return results[i]; });
+  }
+};
+
 /// results += a stage's sums, each times its token's scale.
 KERN_DEVICE void add_float_stage(const WarpgroupPlace& at, const unsigned char* buffer, const float (&sums)[64],
                                  float (&results)[64]) {
