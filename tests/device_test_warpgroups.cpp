@@ -21,21 +21,24 @@ bool has_warpgroups() {
   return on.device().warpgroup_products();
 }
 
-template <class Traits> void check_warpgroup_tile(CpuBackend& cpu, const ProductCase& shape) {
+template <class Traits> void check_warpgroup_tile(CpuBackend& cpu, const ProductCase& shape, unsigned row_tiles = 0) {
   CAPTURE(Traits::name);
   ProductProblem<Traits>(shape).check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
     const auto rounded = test::quantize_on_device(on, x, shape.tokens, shape.columns);
     REQUIRE(cuda::launch_warpgroup_tile_product(on.device(), parts, rounded.for_format(Traits::id), shape.tokens,
-                                                shape.epilogue));
+                                                shape.epilogue, row_tiles));
   });
 }
 
 std::byte* float_scratch(OnDevice& on, int tokens, int columns) {
   return on.array<std::byte>(cuda::warpgroup_float_bytes(tokens, columns));
 }
-void by_warpgroups(OnDevice& on, const cuda::ProductPart& part, const float* x, int tokens) {
-  cuda::launch_warpgroup_float_product(on.device(), {&part, 1}, x, tokens, Epilogue::store,
-                                       float_scratch(on, tokens, part.weight.columns));
+/// In blocks of so many times 64 rows; 0: of what is fastest.
+auto by_warpgroups(unsigned row_tiles) {
+  return [=](OnDevice& on, const cuda::ProductPart& part, const float* x, int tokens) {
+    cuda::launch_warpgroup_float_product(on.device(), {&part, 1}, x, tokens, Epilogue::store,
+                                         float_scratch(on, tokens, part.weight.columns), row_tiles);
+  };
 }
 
 } // namespace
@@ -65,16 +68,14 @@ TEST_CASE("device: warpgroups' products equal the CPU's in tiles that are full a
   if (!has_warpgroups()) return;
   CpuBackend cpu(1);
   cpu.reserve(test::test_limits(260, 2048));
-  const int usual = test::host_device().multiprocessors;
-  for (const int multiprocessors : {usual, 1}) { // one warpgroup a block, or two
-    test::host_device().multiprocessors = multiprocessors;
-    check_warpgroup_tile<Q4_K>(cpu, {{195}, 768, 1});
-    check_warpgroup_tile<Q4_K>(cpu, {{65}, 512, 129});
-    check_warpgroup_tile<Q8_0>(cpu, {{64}, 288, 65});
-    check_warpgroup_tile<Q5_1>(cpu, {{100}, 96, 128});
-    check_warpgroup_tile<TQ2_0>(cpu, {{200}, 256, 66});
+  for (const unsigned row_tiles : {1u, 2u}) {
+    CAPTURE(row_tiles);
+    check_warpgroup_tile<Q4_K>(cpu, {{195}, 768, 1}, row_tiles);
+    check_warpgroup_tile<Q4_K>(cpu, {{65}, 512, 129}, row_tiles);
+    check_warpgroup_tile<Q8_0>(cpu, {{64}, 288, 65}, row_tiles);
+    check_warpgroup_tile<Q5_1>(cpu, {{100}, 96, 128}, row_tiles);
+    check_warpgroup_tile<TQ2_0>(cpu, {{200}, 256, 66}, row_tiles);
   }
-  test::host_device().multiprocessors = usual;
 }
 
 TEST_CASE("device: what becomes of a warpgroup product's result: parts x biases x epilogue") {
@@ -91,26 +92,24 @@ TEST_CASE("device: what becomes of a warpgroup product's result: parts x biases 
 
 TEST_CASE("device: float products of warpgroups are as exact as rounded activations allow") {
   if (!has_warpgroups()) return;
-  test::check_float_tile<F16>(17, 531, 7, by_warpgroups);
-  test::check_float_tile<BF16>(17, 531, 7, by_warpgroups);
-  test::check_float_tile<F16>(65, 72, 130, by_warpgroups);
-  test::check_float_tile<F16>(1, 3, 1, by_warpgroups);
-  const int usual = test::host_device().multiprocessors;
-  test::host_device().multiprocessors = 1;
-  test::check_float_tile<F16>(195, 72, 70, by_warpgroups); // in tiles of 256 rows
-  test::check_float_tile<BF16>(257, 451, 3, by_warpgroups);
-  test::check_float_tile<BF16>(100, 320, 129, by_warpgroups);
-  test::host_device().multiprocessors = usual;
+  test::check_float_tile<F16>(17, 531, 7, by_warpgroups(0));
+  test::check_float_tile<BF16>(17, 531, 7, by_warpgroups(1));
+  test::check_float_tile<F16>(65, 72, 130, by_warpgroups(1));
+  test::check_float_tile<F16>(1, 3, 1, by_warpgroups(2));
+  test::check_float_tile<BF16>(100, 320, 129, by_warpgroups(2));
+  test::check_float_tile<F16>(195, 72, 70, by_warpgroups(4));
+  test::check_float_tile<BF16>(257, 451, 3, by_warpgroups(4));
 }
 
-TEST_CASE("device: a token's result of warpgroups doesn't depend on how many there are") {
+TEST_CASE("device: a token's result of warpgroups doesn't depend on how many there are, nor on tiles") {
   if (!has_warpgroups()) return;
-  test::check_tokens_apart<F16>(40, 200, 130, 1, by_warpgroups);
-  test::check_tokens_apart<BF16>(40, 200, 130, 33, by_warpgroups);
-  const int usual = test::host_device().multiprocessors;
-  test::host_device().multiprocessors = 2; // tiles of 256 rows for many, of 128 for one
-  test::check_tokens_apart<F16>(195, 200, 260, 1, by_warpgroups);
-  test::host_device().multiprocessors = usual;
+  for (const unsigned row_tiles : {1u, 2u, 4u}) {
+    const auto launch = [&](OnDevice& on, const cuda::ProductPart& part, const float* x, int tokens) {
+      by_warpgroups(tokens > 100 ? 4 : row_tiles)(on, part, x, tokens);
+    };
+    test::check_tokens_apart<F16>(70, 200, 130, 1, launch);
+    test::check_tokens_apart<BF16>(40, 200, 130, 33, launch);
+  }
 }
 
 TEST_CASE("device: what becomes of warpgroups' float product: parts x biases x epilogue") {
@@ -123,21 +122,18 @@ TEST_CASE("device: what becomes of warpgroups' float product: parts x biases x e
                                         {{18}, 128, 2, Epilogue::add, true},
                                         {{35, 35}, 203, 33, Epilogue::activate, true},
                                         {{130, 130}, 36, 5, Epilogue::activate}};
-  const auto check = [&]<class Traits>(const ProductCase& shape, Traits) {
+  const auto check = [&]<class Traits>(const ProductCase& shape, unsigned row_tiles, Traits) {
+    CAPTURE(row_tiles);
     ProductProblem<Traits> problem(shape);
     problem.make_exact();
     problem.check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
       cuda::launch_warpgroup_float_product(on.device(), parts, x, shape.tokens, shape.epilogue,
-                                           float_scratch(on, shape.tokens, shape.columns));
+                                           float_scratch(on, shape.tokens, shape.columns), row_tiles);
     });
   };
-  const int usual = test::host_device().multiprocessors;
   for (const ProductCase& shape : shapes) {
-    check(shape, F16{});
-    check(shape, BF16{});
-    test::host_device().multiprocessors = 1; // tiles of up to 256 rows
-    check(shape, F16{});
-    test::host_device().multiprocessors = usual;
+    check(shape, 1, BF16{});
+    for (const unsigned row_tiles : {2u, 4u}) check(shape, row_tiles, F16{});
   }
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/cuda/warpgroup_check.h"
 
+#include <cassert>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -22,17 +23,17 @@ __global__ void tell_code(TellCode call) {
   if (thread_index() == 0) *call.has_products = has_warpgroup_products ? 1 : 0;
 }
 
-// A warpgroup's tile, every element of it; two units of 256 columns, and an odd number of stages of 64.
-constexpr int check_rows = 64;
+// Tiles of two warpgroups, every element of them; two units of 256 columns, and three stages of 64.
+constexpr int check_rows = 128;
+constexpr int check_float_rows = 256;
 constexpr int check_tokens = 128;
 constexpr int check_columns = 512;
 constexpr int check_float_columns = 192;
-constexpr std::size_t check_results = std::size_t{check_rows} * check_tokens;
 
 /// Device memory for the time of the check, filled from the front.
 class CheckMemory {
 public:
-  explicit CheckMemory(Device& device) : device_(device), data_(device.allocate(bytes)) {}
+  explicit CheckMemory(Device& device) : device_(device), data_(device.allocate(bytes)) { device.clear(data_, bytes); }
   ~CheckMemory() { device_.release(data_); }
   CheckMemory(const CheckMemory&) = delete;
   CheckMemory& operator=(const CheckMemory&) = delete;
@@ -40,6 +41,7 @@ public:
   std::byte* take(std::size_t count) {
     std::byte* taken = data_ + used_;
     used_ += (count + 255) / 256 * 256;
+    assert(used_ <= bytes);
     return taken;
   }
   template <class Value> Value* copy(const std::vector<Value>& values) {
@@ -55,7 +57,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t bytes = std::size_t{1} << 20;
+  static constexpr std::size_t bytes = std::size_t{2} << 20;
   Device& device_;
   std::byte* data_;
   std::size_t used_ = 0;
@@ -76,20 +78,24 @@ private:
 };
 
 template <class Block>
-DeviceMatrix place_matrix(CheckMemory& memory, Format format, const std::vector<Block>& blocks, int columns) {
-  const std::size_t row = blocks.size() / check_rows;
+DeviceMatrix place_matrix(CheckMemory& memory, Format format, const std::vector<Block>& blocks, int rows, int columns) {
+  const std::size_t row = blocks.size() / static_cast<std::size_t>(rows);
   const std::size_t panel = panel_bytes(format, columns);
-  std::vector<std::byte> panels(matrix_bytes(format, check_rows, columns));
+  std::vector<std::byte> panels(matrix_bytes(format, rows, columns));
   for (std::size_t p = 0; p * panel < panels.size(); ++p)
     arrange_panel(format, reinterpret_cast<const std::byte*>(blocks.data() + p * panel_rows * row), row * sizeof(Block),
                   panel_rows, columns, panels.data() + p * panel);
-  return {memory.copy(panels), check_rows, columns, format};
+  return {memory.copy(panels), rows, columns, format};
 }
 
-bool same_results(CheckMemory& memory, const float* a, const float* b) {
-  const std::vector<float> of_a = memory.read(a, check_results);
-  const std::vector<float> of_b = memory.read(b, check_results);
-  return std::memcmp(of_a.data(), of_b.data(), check_results * sizeof(float)) == 0;
+/// Results of all tokens and of so many rows.
+float* take_results(CheckMemory& memory, std::size_t rows) {
+  return reinterpret_cast<float*>(memory.take(rows * check_tokens * sizeof(float)));
+}
+bool same_results(CheckMemory& memory, const float* a, const float* b, std::size_t rows) {
+  const std::vector<float> of_a = memory.read(a, rows * check_tokens);
+  const std::vector<float> of_b = memory.read(b, rows * check_tokens);
+  return std::memcmp(of_a.data(), of_b.data(), of_a.size() * sizeof(float)) == 0;
 }
 
 /// Q4_K, which has every kind of operand: both ways give the same bits.
@@ -103,35 +109,40 @@ bool check_integers(Device& device, CheckMemory& memory, CheckNumbers& number) {
   }
   std::vector<float> x(std::size_t{check_tokens} * check_columns);
   for (float& value : x) value = static_cast<float>(number() % 2001) * 0.001f - 1.0f;
-  const DeviceMatrix weight = place_matrix(memory, Format::q4_k, blocks, check_columns);
+  const DeviceMatrix weight = place_matrix(memory, Format::q4_k, blocks, check_rows, check_columns);
   constexpr int units = check_columns / unit_columns;
   const RoundedRows rounded =
       RoundedRows::carve(memory.take(RoundedRows::bytes(check_tokens, units, 256)), check_tokens, units, 256);
-  auto* expected = reinterpret_cast<float*>(memory.take(check_results * sizeof(float)));
-  auto* found = reinterpret_cast<float*>(memory.take(check_results * sizeof(float)));
+  float* expected = take_results(memory, check_rows);
+  float* found = take_results(memory, check_rows);
   const float* on_device = memory.copy(x);
   launch_quantize(device, on_device, check_tokens, check_columns, {}, rounded);
   const ProductPart parts[] = {{weight, nullptr, expected}, {weight, nullptr, found}};
   launch_tile_product(device, {parts, 1}, rounded, check_tokens, Epilogue::store);
-  launch_warpgroup_tile_product(device, {parts + 1, 1}, rounded, check_tokens, Epilogue::store);
-  return same_results(memory, expected, found);
+  launch_warpgroup_tile_product(device, {parts + 1, 1}, rounded, check_tokens, Epilogue::store, 2);
+  return same_results(memory, expected, found, check_rows);
 }
 
 /// F16, small whole numbers: every sum is exact, whatever the order, and both ways give the same bits.
 bool check_halves(Device& device, CheckMemory& memory, CheckNumbers& number) {
-  std::vector<Half> blocks(std::size_t{check_rows} * check_float_columns);
+  std::vector<Half> blocks(std::size_t{check_float_rows} * check_float_columns);
   for (Half& block : blocks) block = to_half(number.small());
   std::vector<float> x(std::size_t{check_tokens} * check_float_columns);
   for (float& value : x) value = number.small();
-  const DeviceMatrix weight = place_matrix(memory, Format::f16, blocks, check_float_columns);
-  auto* expected = reinterpret_cast<float*>(memory.take(check_results * sizeof(float)));
-  auto* found = reinterpret_cast<float*>(memory.take(check_results * sizeof(float)));
+  const DeviceMatrix weight = place_matrix(memory, Format::f16, blocks, check_float_rows, check_float_columns);
+  float* expected = take_results(memory, check_float_rows);
+  float* found = take_results(memory, check_float_rows);
   const float* on_device = memory.copy(x);
   std::byte* scratch = memory.take(warpgroup_float_bytes(check_tokens, check_float_columns));
   const ProductPart parts[] = {{weight, nullptr, expected}, {weight, nullptr, found}};
   launch_float_tile_product(device, {parts, 1}, on_device, check_tokens, Epilogue::store);
-  launch_warpgroup_float_product(device, {parts + 1, 1}, on_device, check_tokens, Epilogue::store, scratch);
-  return same_results(memory, expected, found);
+  for (const unsigned row_tiles : {2u, 4u}) {
+    device.clear(reinterpret_cast<std::byte*>(found), std::size_t{check_float_rows} * check_tokens * sizeof(float));
+    launch_warpgroup_float_product(device, {parts + 1, 1}, on_device, check_tokens, Epilogue::store, scratch,
+                                   row_tiles);
+    if (!same_results(memory, expected, found, check_float_rows)) return false;
+  }
+  return true;
 }
 
 bool has_code(Device& device, CheckMemory& memory) {

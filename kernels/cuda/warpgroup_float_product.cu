@@ -147,7 +147,7 @@ std::size_t warpgroup_float_bytes(int tokens, int columns) {
 }
 
 void launch_warpgroup_float_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
-                                    Epilogue epilogue, std::byte* scratch) {
+                                    Epilogue epilogue, std::byte* scratch, unsigned row_tiles) {
   static_assert(float_block_bytes({4}) <= std::size_t{227} << 10 && float_block_bytes({2}) <= std::size_t{227} << 10);
   const int columns = parts[0].weight.columns;
   const bool halves = parts[0].weight.format == Format::f16;
@@ -158,7 +158,7 @@ void launch_warpgroup_float_product(Device& device, std::span<const ProductPart>
          RoundFloats{x, columns, tokens, stages, rounded});
   const WarpgroupFloatProduct call{PanelList::make(parts, epilogue), rounded, columns, tokens, stages};
   // By what they read; one warpgroup alone also hides less.
-  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0, 1.5});
+  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0, 1.5}, row_tiles);
   const bool large = blocks.row_tiles > 2;
   launch(device, halves ? float_product_kernel<F16>(large) : float_product_kernel<BF16>(large), blocks.grid,
          std::min(blocks.row_tiles, 2u) * warpgroup_threads, float_block_bytes({blocks.row_tiles}), call);

@@ -67,7 +67,9 @@ struct WarpgroupGrid {
   Grid grid;
 
   /// With the least time: `times` [1, 2, ..] are those of blocks of one, two, four .. times 64 rows, in any unit.
-  static WarpgroupGrid make(const DeviceInfo& device, int slots, int tokens, std::initializer_list<double> times) {
+  /// Or with `wanted` times 64 rows, if not 0.
+  static WarpgroupGrid make(const DeviceInfo& device, int slots, int tokens, std::initializer_list<double> times,
+                            unsigned wanted) {
     const auto covering = [](unsigned things, unsigned size) { return (things + size - 1) / size; };
     const unsigned columns = covering(static_cast<unsigned>(tokens), warpgroup_tokens);
     const unsigned all = covering(static_cast<unsigned>(slots), warpgroup_panels);
@@ -77,7 +79,7 @@ struct WarpgroupGrid {
     for (const double time : times) {
       const Grid grid{columns, covering(all, row_tiles)};
       const double total = time * covering(grid.x * grid.y, static_cast<unsigned>(device.multiprocessors));
-      if (least == 0 || total <= least) {
+      if (wanted ? row_tiles == wanted : least == 0 || total <= least) {
         least = total;
         best = {row_tiles, grid};
       }

@@ -251,10 +251,10 @@ __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_produ
 } // namespace
 
 bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
-                                   Epilogue epilogue) {
+                                   Epilogue epilogue, unsigned row_tiles) {
   const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens};
   // Of two warpgroups one unpacks while the other multiplies: one alone takes longer than half of their time.
-  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0});
+  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0}, row_tiles);
   bool launched = false;
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (has_group_of_32<Traits>()) {
