@@ -21,6 +21,7 @@
 
 #include "kernels/cuda/tile_layout.h"
 #include "kernels/cuda/tile_unit.h"
+#include "kernels/cuda/warpgroup_tile.h"
 
 namespace kern::cuda {
 
@@ -357,13 +358,14 @@ template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slo
   return best;
 }
 
-/// Whether tiles of 64 rows by 128 tokens give every multiprocessor one, and few of their tokens are none: what they
-/// gain is about a quarter.
+/// Whether warpgroups' tiles give every multiprocessor one, and few of their tokens are none: what they gain is a
+/// quarter at most.
 bool fills_warpgroups(const DeviceInfo& device, std::span<const ProductPart> parts, int tokens) {
   std::int64_t panels = 0;
   for (const ProductPart& part : parts) panels += part.weight.panels();
-  const int columns = covering(tokens, 128);
-  return columns * 128 * 4 <= tokens * 5 && panels / 4 * columns >= device.multiprocessors;
+  const int columns = covering(tokens, warpgroup_tokens);
+  return columns * static_cast<int>(warpgroup_tokens) * 4 <= tokens * 5 &&
+         panels / warpgroup_panels * columns >= device.multiprocessors;
 }
 
 } // namespace
