@@ -63,7 +63,10 @@ std::unique_ptr<Backend> find_gpu(const ModelFlags& flags) {
   }
   const int index = device_index(flags.device, count);
   try {
-    return open_gpu(index, flags.exact);
+    std::string notice;
+    auto gpu = open_gpu(index, flags.exact, notice);
+    if (!notice.empty() && !flags.quiet) write_notice(fmt::format("kern: {}\n", escape_controls(notice)));
+    return gpu;
   } catch (const cuda::DeviceError& error) {
     if (asked) throw;
     if (!flags.quiet) write_notice(fmt::format("kern: {}; running on the CPU\n", escape_controls(error.what())));

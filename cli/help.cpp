@@ -46,6 +46,8 @@ constexpr std::string_view environment =
     "  KERN_MODELS    folders with models for -m NAME and kern list, divided by colons\n"
     "  KERN_CPU       the instruction set: amx, avx512, avxvnni, avx2, neon, portable\n"
     "  KERN_GPU_OVERLAP=0  a GPU's kernels begin only when the one before has ended; the answer is the same\n"
+    "  KERN_GPU_WGMMA=0    prompts do without an H100's or H200's products of warpgroups; with 16-bit weights the\n"
+    "                      answer may be another\n"
     "  KERN_<FLAG>    any other flag: KERN_TEMP=0.2, KERN_CTX_SIZE=4096, KERN_JSON=1;\n"
     "                 the command line wins\n"
     "  NO_COLOR       if not empty, no colour and no dimmed text\n"

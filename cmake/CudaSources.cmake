@@ -33,6 +33,9 @@ add_library(kern_cuda OBJECT
   kernels/cuda/top_keys.cu
   kernels/cuda/units.cpp
   kernels/cuda/vector_product.cu
+  kernels/cuda/warpgroup_check.cu
+  kernels/cuda/warpgroup_float_product.cu
+  kernels/cuda/warpgroup_tile_product.cu
   tests/device_headers.cu) # headers that host and device share, as device code
 target_link_libraries(kern_cuda PUBLIC kern_flags fmt::fmt)
 # As on the host, results are the same everywhere only without contraction.

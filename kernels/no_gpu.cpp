@@ -11,7 +11,7 @@ int gpu_count(std::string& reason) {
   return 0;
 }
 
-std::unique_ptr<Backend> open_gpu(int, bool) { throw std::logic_error("this build has no GPU support"); }
+std::unique_ptr<Backend> open_gpu(int, bool, std::string&) { throw std::logic_error("this build has no GPU support"); }
 
 Limits measure_gpu_limits(Backend&) { throw std::logic_error("this build has no GPU support"); }
 

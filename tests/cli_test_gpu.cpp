@@ -136,12 +136,34 @@ TEST_CASE("a model with heads that the GPU has no kernels for runs on the CPU, o
   CHECK(lines_of(refused.err) == 1);
 }
 
+TEST_CASE("instructions of a GPU that give wrong results in a check aren't used, and a line says so") {
+  const Models models;
+  const std::string model = small_model(models);
+  const Words prompt{"--raw", "-n", "3", "once upon a time"};
+  const auto expected = answer_json(model, prompt);
+  Words words{"run", "-m", model, "--json"};
+  words.insert(words.end(), prompt.begin(), prompt.end());
+  const auto notices = [&](const ProcessOptions& options) {
+    const ProcessResult result = kern_with_gpu(words, options);
+    CHECK(nlohmann::json::parse(result.out)["tokens"] == expected["tokens"]);
+    return result.err.find("kern: host as a device: products of warpgroups came out wrong") != std::string::npos;
+  };
+  CHECK_FALSE(notices({}));
+  ProcessOptions wrong = with("KERN_TEST_MISREAD_OPERANDS", "1");
+  CHECK(notices(wrong));
+  CHECK(report_with_gpu(model, prompt, wrong)["tokens"] == expected["tokens"]);
+  CHECK(report_with_gpu(model, prompt, wrong)["device"] == "host as a device, compute 9.0 without wgmma");
+  wrong.environment.push_back({"KERN_GPU_WGMMA", "0"});
+  CHECK_FALSE(notices(wrong));
+}
+
 TEST_CASE("a kernel that fails ends in one line and its own code") {
   const Models models;
   const std::string model = small_model(models);
   for (const char* launch : {"1", "12", "30"}) {
-    const auto failed =
-        kern_with_gpu({"run", "-q", "-m", model, "--raw", "-n", "9", "hi"}, with("KERN_TEST_FAIL_LAUNCH", launch));
+    ProcessOptions failing = with("KERN_TEST_FAIL_LAUNCH", launch);
+    failing.environment.push_back({"KERN_GPU_WGMMA", "0"}); // whose check would launch first
+    const auto failed = kern_with_gpu({"run", "-q", "-m", model, "--raw", "-n", "9", "hi"}, failing);
     CHECK(failed.code == 9);
     CHECK(lines_of(failed.err) == 1);
     CHECK(contains(failed.err, "injected fault"));

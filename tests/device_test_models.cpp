@@ -8,6 +8,7 @@
 #include "engine/placement.h"
 #include "engine/session.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/warpgroup_check.h"
 #include "tests/device_models.h"
 #include "tests/fixtures.h"
 #include "tests/kernel_helpers.h"
@@ -64,28 +65,38 @@ TEST_CASE("device: every format runs, its embedding and output included") {
   });
 }
 
-TEST_CASE("device: prompts with 16-bit weights come near the CPU's logits, and a token's don't depend on the step") {
-  for (const Format format : {Format::f16, Format::bf16}) {
-    test::RandomModel random{test::find_shape("tiny"), format, format};
-    const auto bytes = test::random_model_bytes(random);
-    const Gguf gguf = Gguf::parse(bytes, "random");
-    const auto prompt = test::some_tokens(11);
-    const auto expected = trace_on_cpu(gguf, test::device_session(), prompt);
-    const auto gpu = test::open_gpu_backend();
-    const Model model(gguf, *gpu);
-    const auto whole = test::trace(model, test::device_session(), prompt);
-    CHECK(same_bits(test::trace(model, test::device_session(Format::f16, 6), prompt), whole));
-    // Every product of a layer, seven and the output's, rounds its activations by so much at most.
-    const double rounding = format == Format::f16 ? 0x1p-11 : 0x1p-8;
-    const double bound = rounding * static_cast<double>(7 * model.spec().layers.size() + 1);
-    double largest = 0.0, apart = 0.0;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(model.spec().vocab_size); ++i) {
-      largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
-      apart = std::max(apart, std::abs(static_cast<double>(expected[i]) - static_cast<double>(whole[i])));
-    }
-    CHECK(apart > 0.0);
-    CHECK(apart <= bound * largest);
+namespace {
+
+/// Prompts with 16-bit weights: near the CPU's logits, and the same ones in steps of another size.
+void check_float_prompts(Format format, bool warpgroups) {
+  CAPTURE(warpgroups);
+  test::RandomModel random{test::find_shape("tiny"), format, format};
+  const auto bytes = test::random_model_bytes(random);
+  const Gguf gguf = Gguf::parse(bytes, "random");
+  const auto prompt = test::some_tokens(11);
+  const auto expected = trace_on_cpu(gguf, test::device_session(), prompt);
+  const auto gpu = test::open_gpu_backend();
+  if (warpgroups) cuda::check_warpgroup_products(gpu->device());
+  const Model model(gguf, *gpu);
+  const auto whole = test::trace(model, test::device_session(), prompt);
+  CHECK(same_bits(test::trace(model, test::device_session(Format::f16, 6), prompt), whole));
+  // Every product of a layer, seven and the output's, rounds its activations by so much at most.
+  const double rounding = format == Format::f16 ? 0x1p-11 : 0x1p-8;
+  const double bound = rounding * static_cast<double>(7 * model.spec().layers.size() + 1);
+  double largest = 0.0, apart = 0.0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(model.spec().vocab_size); ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+    apart = std::max(apart, std::abs(static_cast<double>(expected[i]) - static_cast<double>(whole[i])));
   }
+  CHECK(apart > 0.0);
+  CHECK(apart <= bound * largest);
+}
+
+} // namespace
+
+TEST_CASE("device: prompts with 16-bit weights come near the CPU's logits, and a token's don't depend on the step") {
+  for (const Format format : {Format::f16, Format::bf16})
+    for (const bool warpgroups : {false, true}) check_float_prompts(format, warpgroups);
 }
 
 TEST_CASE("device: layers shared with the CPU in every way give the same bits") {

@@ -1,15 +1,15 @@
 // Matrix products of kernels/cuda with many tokens, executed on the host.
 #include <doctest/doctest.h>
 
-#include <cmath>
-
-#include "tests/device_products.h"
+#include "tests/device_float_products.h"
 
 namespace kern {
 
 namespace {
 
 using cuda::Epilogue;
+using test::check_float_tile;
+using test::check_tokens_apart;
 using test::OnDevice;
 using test::ProductCase;
 using test::ProductProblem;
@@ -27,93 +27,9 @@ template <class Traits, class Launch> void check_lane_tile(CpuBackend& cpu, cons
   });
 }
 
-/// Activations as a tensor core gets them: rounded to F16, 64 of a token with a power of two that makes the largest
-/// 2^14 or more, or to BF16. x [tokens][columns]
-template <class Traits> std::vector<double> round_activations(const std::vector<float>& x, std::size_t columns) {
-  std::vector<double> rounded(x.size());
-  for (std::size_t row = 0; row < x.size(); row += columns)
-    for (std::size_t begin = 0; begin < columns; begin += 64) {
-      const std::size_t end = std::min(begin + 64, columns);
-      float largest = 0.0f;
-      for (std::size_t i = row + begin; i < row + end; ++i) largest = std::max(largest, std::fabs(x[i]));
-      const int exponent = largest == 0.0f ? 0 : 14 - std::ilogb(largest);
-      for (std::size_t i = row + begin; i < row + end; ++i)
-        if constexpr (Traits::id == Format::bf16) rounded[i] = static_cast<double>(to_float(to_bfloat16(x[i])));
-        else rounded[i] = std::ldexp(static_cast<double>(to_float(to_half(std::ldexp(x[i], exponent)))), -exponent);
-    }
-  return rounded;
-}
-
-/// One token's and row's sum of products, and of their magnitudes.
-struct ExactSum {
-  double sum = 0;
-  double magnitude = 0;
-};
-template <class Traits, class Value>
-ExactSum exact_product(const std::byte* weights, const Value* x, std::size_t columns) {
-  ExactSum exact;
-  for (std::size_t i = 0; i < columns; ++i) {
-    float weight;
-    Traits::decode(reinterpret_cast<const typename Traits::Block*>(weights)[i], &weight);
-    exact.sum += static_cast<double>(weight) * static_cast<double>(x[i]);
-    exact.magnitude += std::fabs(static_cast<double>(weight) * static_cast<double>(x[i]));
-  }
-  return exact;
-}
-
-/// Activations of a wide range: those of every third token leave what a half can hold, upwards or downwards.
-std::vector<float> wide_activations(int tokens, int columns) {
-  std::vector<float> x = random_floats(static_cast<std::size_t>(tokens * columns), 7);
-  for (int t = 0; t < tokens; ++t)
-    for (int i = 0; i < columns; ++i)
-      x[static_cast<std::size_t>(t * columns + i)] *= t % 3 == 0 ? 1.0f : t % 3 == 1 ? 0x1p30f : 0x1p-40f;
-  return x;
-}
-
-template <class Traits> void check_float_tile(int rows, int columns, int tokens) {
-  CAPTURE(Traits::name);
-  CAPTURE(rows);
-  CAPTURE(columns);
-  CAPTURE(tokens);
-  const auto wide = static_cast<std::size_t>(columns);
-  const auto bytes = test::random_matrix_bytes<Traits>(rows, columns, 3);
-  const auto x = wide_activations(tokens, columns);
-  const auto rounded = round_activations<Traits>(x, wide);
-  test::in_every_order([&] {
-    OnDevice on;
-    auto* out = on.array<float>(static_cast<std::size_t>(rows * tokens));
-    const cuda::ProductPart part{on.matrix(Traits::id, bytes, rows, columns), nullptr, out};
-    cuda::launch_float_tile_product(on.device(), {&part, 1}, on.copy(x), tokens, Epilogue::store);
-    const auto result = on.read(out, static_cast<std::size_t>(rows * tokens));
-    // What rounding may change, and what float sums may: of 64 products, then of columns / 64 of those.
-    const double rounding = Traits::id == Format::bf16 ? 0x1p-8 : 0x1p-11;
-    const double summing = (64 + columns / 64.0 + 1) * 0x1p-24;
-    for (int t = 0; t < tokens; ++t)
-      for (int r = 0; r < rows; ++r) {
-        const std::byte* row = bytes.data() + static_cast<std::size_t>(r) * wide * 2;
-        const auto at = static_cast<std::size_t>(t) * wide;
-        const auto of_rounded = exact_product<Traits>(row, rounded.data() + at, wide);
-        const auto exact = exact_product<Traits>(row, x.data() + at, wide);
-        const auto value = static_cast<double>(result[static_cast<std::size_t>(t * rows + r)]);
-        REQUIRE(std::fabs(value - of_rounded.sum) <= summing * of_rounded.magnitude);
-        REQUIRE(std::fabs(value - exact.sum) <= (rounding + summing) * exact.magnitude);
-      }
-  });
-}
-
-/// Results of the first of many tokens are those of few.
-template <class Traits> void check_tokens_apart(int rows, int columns, int tokens, int few) {
-  const auto bytes = test::random_matrix_bytes<Traits>(rows, columns, 3);
-  const auto x = wide_activations(tokens, columns);
-  OnDevice on;
-  std::vector<std::vector<float>> results;
-  for (const int count : {tokens, few}) {
-    auto* out = on.array<float>(static_cast<std::size_t>(rows * count));
-    const cuda::ProductPart part{on.matrix(Traits::id, bytes, rows, columns), nullptr, out};
-    cuda::launch_float_tile_product(on.device(), {&part, 1}, on.copy(x), count, Epilogue::store);
-    results.push_back(on.read(out, static_cast<std::size_t>(rows * few)));
-  }
-  CHECK(same_bits(results[0], results[1]));
+/// By warps' tensor core instructions.
+void by_warps(OnDevice& on, const cuda::ProductPart& part, const float* x, int tokens) {
+  cuda::launch_float_tile_product(on.device(), {&part, 1}, x, tokens, Epilogue::store);
 }
 
 } // namespace
@@ -183,6 +99,7 @@ TEST_CASE("device: float products with many tokens in the canonical arithmetic e
   for (const ProductCase& shape : shapes) {
     check_lane_tile<F32>(cpu, shape, cuda::launch_float_tile_product);
     check_lane_tile<F16>(cpu, shape, cuda::launch_lane_tile_product);
+    if (!test::device_is_host) continue;
     test::host_device().major = 7; // which has no instruction for BF16
     check_lane_tile<BF16>(cpu, shape, cuda::launch_float_tile_product);
     test::host_device().major = major;
@@ -190,21 +107,21 @@ TEST_CASE("device: float products with many tokens in the canonical arithmetic e
 }
 
 TEST_CASE("device: float products on tensor cores are as exact as rounded activations allow") {
-  check_float_tile<F16>(17, 531, 7);
-  check_float_tile<BF16>(17, 531, 7);
-  check_float_tile<F16>(130, 72, 70);
-  check_float_tile<BF16>(130, 64, 130);
-  check_float_tile<F16>(1, 3, 1);
+  check_float_tile<F16>(17, 531, 7, by_warps);
+  check_float_tile<BF16>(17, 531, 7, by_warps);
+  check_float_tile<F16>(130, 72, 70, by_warps);
+  check_float_tile<BF16>(130, 64, 130, by_warps);
+  check_float_tile<F16>(1, 3, 1, by_warps);
   const std::size_t usual = test::host_device().shared_bytes;
   test::host_device().shared_bytes = std::size_t{64} << 10;
-  check_float_tile<F16>(100, 200, 130);
+  check_float_tile<F16>(100, 200, 130, by_warps);
   test::host_device().shared_bytes = usual;
-  check_float_tile<BF16>(16, 16, 33);
+  check_float_tile<BF16>(16, 16, 33, by_warps);
 }
 
 TEST_CASE("device: a token's result on tensor cores doesn't depend on how many there are") {
-  check_tokens_apart<F16>(40, 200, 100, 1);
-  check_tokens_apart<BF16>(40, 200, 100, 33);
+  check_tokens_apart<F16>(40, 200, 100, 1, by_warps);
+  check_tokens_apart<BF16>(40, 200, 100, 33, by_warps);
 }
 
 TEST_CASE("device: what becomes of a float product on tensor cores: parts x biases x epilogue") {

@@ -106,6 +106,11 @@ std::size_t rounded_bytes(const StepLimits& limits, int rounding) {
   return align_up(cuda::RoundedRows::bytes(limits.tokens, units, rounding));
 }
 
+std::size_t float_bytes(const Device& device, const StepLimits& limits) {
+  if (!device.warpgroup_products()) return 0;
+  return align_up(cuda::warpgroup_float_bytes(limits.tokens, static_cast<int>(limits.columns)));
+}
+
 } // namespace
 
 namespace {
@@ -130,11 +135,13 @@ std::size_t draw_bytes(const StepLimits& limits) {
 struct CudaBackend::Workspace {
   Workspace(Device& device, const StepLimits& wanted)
       : limits(wanted), by32(device, rounded_bytes(wanted, 32)), by256(device, rounded_bytes(wanted, 256)),
-        splits(device, split_bytes(wanted)), draws(device, draw_bytes(wanted)) {}
+        floats(device, float_bytes(device, wanted)), splits(device, split_bytes(wanted)),
+        draws(device, draw_bytes(wanted)) {}
 
   StepLimits limits;
   DeviceBuffer by32;
   DeviceBuffer by256;
+  DeviceBuffer floats; // activations rounded for warpgroups
   DeviceBuffer splits;
   DeviceBuffer draws; // Draw, then scratch
 };
@@ -145,7 +152,9 @@ CudaBackend::~CudaBackend() = default;
 
 std::string CudaBackend::description() const {
   const cuda::DeviceInfo& info = device_->info();
-  return fmt::format("{}, compute {}.{}", info.name, info.major, info.minor);
+  // Without them prompts of 16-bit weights have other last bits.
+  const bool does_without = info.major == 9 && !device_->warpgroup_products();
+  return fmt::format("{}, compute {}.{}{}", info.name, info.major, info.minor, does_without ? " without wgmma" : "");
 }
 
 std::unique_ptr<Buffer> CudaBackend::allocate(std::size_t bytes) {
@@ -230,7 +239,8 @@ MemoryUse CudaBackend::weight_memory(const WeightSource& source, WeightUse use) 
 }
 
 std::uint64_t CudaBackend::workspace_bytes(const StepLimits& limits) const {
-  return rounded_bytes(limits, 32) + rounded_bytes(limits, 256) + split_bytes(limits) + draw_bytes(limits);
+  return rounded_bytes(limits, 32) + rounded_bytes(limits, 256) + float_bytes(*device_, limits) + split_bytes(limits) +
+         draw_bytes(limits);
 }
 
 void CudaBackend::reserve(const StepLimits& limits) {
@@ -302,7 +312,10 @@ void CudaBackend::run_parts(std::span<const cuda::ProductPart> parts, const Inpu
     const bool exact = is_exact(format);
     if (exact && x.rows < tile_tokens) cuda::launch_float_product(*device_, parts, input.vector, x.rows, epilogue);
     else if (exact) cuda::launch_lane_tile_product(*device_, parts, x.data, x.rows, epilogue);
-    else cuda::launch_float_tile_product(*device_, parts, x.data, x.rows, epilogue);
+    else if (device_->warpgroup_products()) {
+      assert(cuda::warpgroup_float_bytes(x.rows, x.columns) <= workspace_->floats.bytes());
+      cuda::launch_warpgroup_float_product(*device_, parts, x.data, x.rows, epilogue, workspace_->floats.data());
+    } else cuda::launch_float_tile_product(*device_, parts, x.data, x.rows, epilogue);
   } else if (x.rows < tile_tokens) {
     cuda::launch_vector_product(*device_, parts, input.vector, x.rows, epilogue);
   } else {

@@ -49,7 +49,7 @@ KERN_DEVICE void block_barrier() { __syncthreads(); }
 KERN_DEVICE void warp_barrier() { __syncwarp(); }
 
 template <class Shared> KERN_DEVICE Shared& shared_memory() {
-  extern __shared__ __align__(128) unsigned char kern_shared_memory[];
+  extern __shared__ __align__(1024) unsigned char kern_shared_memory[];
   return *reinterpret_cast<Shared*>(kern_shared_memory);
 }
 

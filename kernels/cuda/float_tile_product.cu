@@ -12,16 +12,14 @@
 // which is about what these instructions reach there. The next 64 columns' weights are on their way to shared memory
 // and its activations to registers meanwhile; those are rounded when they have come.
 #include <algorithm>
-#include <type_traits>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/float_rounding.h"
 #include "kernels/cuda/product_parts.h"
 
 namespace kern::cuda {
 
 namespace {
 
-constexpr unsigned stage_columns_16 = 64; // of a stage, whose activations share a scale
 constexpr unsigned stage_tiles = stage_columns_16 / float_columns;
 constexpr unsigned block_panels_16 = 8;
 constexpr unsigned warp_panels_16 = 4;
@@ -80,8 +78,6 @@ KERN_DEVICE void fetch_float_weights(const FloatTileProduct& call, const FloatTi
   }
 }
 
-template <class Block> constexpr bool is_half = std::is_same_v<Block, Half>;
-
 /// A thread's activations of a stage: of two tokens the pieces of four columns q, q + 4, q + 8 and q + 12, q being the
 /// thread's number among four that share the token.
 struct StageTokens {
@@ -96,7 +92,7 @@ struct StageTokens {
       KERN_UNROLL
       for (unsigned j = 0; j < 4; ++j) {
         const auto column = static_cast<int>(stage * stage_columns_16 + j * 16 + at.thread % 4 * 4);
-        load_piece(from, column, call.columns, values[i][j]);
+        load_columns(from, column, call.columns, values[i][j]);
       }
     }
   }
@@ -107,21 +103,15 @@ struct StageTokens {
     KERN_UNROLL
     for (unsigned i = 0; i < 2; ++i) {
       const unsigned token = place_of(call, at, i);
-      const unsigned exponent = largest_exponent(values[i]);
-      // The factor is 2^(14 - exponent of the largest), the other one its inverse; both are normal numbers.
-      const float factor = is_half<Block> ? bits_float((268u - exponent) << 23) : 1.0f;
-      const float inverse = is_half<Block> ? bits_float((exponent - 14u) << 23) : 1.0f;
+      const StageScale scale = stage_scale<Block>(largest(values[i]));
       KERN_UNROLL
       for (unsigned j = 0; j < 4; ++j) {
         const unsigned piece = j * 2 + at.thread % 4 / 2;
         auto* to = reinterpret_cast<uint2*>(buffer + layout.tokens() + token * stage_columns_16 * 2 +
                                             (piece ^ (token & 7u)) * 16 + at.thread % 2 * 8);
-        const float(&v)[4] = values[i][j];
-        if constexpr (is_half<Block>)
-          *to = {pack_halves(v[0] * factor, v[1] * factor), pack_halves(v[2] * factor, v[3] * factor)};
-        else *to = {pack_bfloats(v[0], v[1]), pack_bfloats(v[2], v[3])};
+        *to = round_four<Block>(values[i][j], scale.factor);
       }
-      if (at.thread % 4 == 0) reinterpret_cast<float*>(buffer + layout.scales())[token] = inverse;
+      if (at.thread % 4 == 0) reinterpret_cast<float*>(buffer + layout.scales())[token] = scale.inverse;
     }
   }
 
@@ -129,32 +119,17 @@ private:
   KERN_DEVICE static unsigned place_of(const FloatTileProduct& call, const FloatTilePlace& at, unsigned i) {
     return (at.thread + i * call.token_warps * 64) / 4;
   }
-  KERN_DEVICE static void load_piece(const float* from, int column, int columns, float (&to)[4]) {
-    if (columns % 4 == 0 && column < columns) {
-      const float4 four = *reinterpret_cast<const float4*>(from + column);
-      to[0] = four.x;
-      to[1] = four.y;
-      to[2] = four.z;
-      to[3] = four.w;
-      return;
-    }
+  /// Bits of the largest of the token's 64 activations.
+  KERN_DEVICE static unsigned largest(const float (&values)[4][4]) {
+    unsigned top = least_top_bits;
     KERN_UNROLL
-    for (int i = 0; i < 4; ++i) to[i] = column + i < columns ? from[column + i] : 0.0f;
-  }
-  /// Of the token's 64 activations, 15 at least: with the bias of floats.
-  KERN_DEVICE static unsigned largest_exponent(const float (&values)[4][4]) {
-    unsigned top = 15u << 23;
-    KERN_UNROLL
-    for (int i = 0; i < 16; ++i) {
-      const unsigned bits = float_bits(values[i / 4][i % 4]) & 0x7FFFFFFFu;
-      top = bits > top ? bits : top;
-    }
+    for (int j = 0; j < 4; ++j) top = largest_bits(values[j], top);
     KERN_UNROLL
     for (int mask = 1; mask < 4; mask *= 2) {
       const unsigned other = from_lane_xor(top, mask);
       top = other > top ? other : top;
     }
-    return top >> 23;
+    return top;
   }
 };
 

@@ -87,6 +87,11 @@ void launch_tile_attention(Device& device, const AttentionShape& shape, const Kv
 /// above 2^104, may give not a number where the canonical arithmetic gives infinity.
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue);
+/// The same with sm_90a's products of warpgroups, without its exception. Launches nothing and returns false for formats
+/// that have groups of less than 32 columns. Only for devices that have them: see Device::warpgroup_products().
+/// row_tiles: how many times 64 rows a block has, 1 or 2; 0: what is fastest. It changes no bit.
+bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
+                                   Epilogue epilogue, unsigned row_tiles = 0);
 /// Float weights with many tokens, in the canonical arithmetic.
 void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                               Epilogue epilogue);
@@ -96,6 +101,12 @@ void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts
 /// and its token. Where tensor cores have no BF16 (before sm_80) its arithmetic is the canonical one.
 void launch_float_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                                Epilogue epilogue);
+/// The same for F16 and BF16 with sm_90a's products of warpgroups, only for devices that have them; all of a prompt's
+/// products go by the same way, because their order of adding may be another. scratch: warpgroup_float_bytes, 256-byte
+/// aligned. row_tiles: 1, 2 or 4, or 0.
+void launch_warpgroup_float_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
+                                    Epilogue epilogue, std::byte* scratch, unsigned row_tiles = 0);
+std::size_t warpgroup_float_bytes(int tokens, int columns);
 
 /// *token = what the host's sampler draws from logits [vocab_size], none of them NaN, at *position: of the token to
 /// draw, as Sampler::sample takes it. Ties go to the lower id. All in device memory; scratch: sampler_bytes.

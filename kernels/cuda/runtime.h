@@ -76,6 +76,12 @@ public:
   virtual ~Device() = default;
 
   virtual const DeviceInfo& info() const = 0;
+
+  /// Whether products of prompts use sm_90a's instructions for warpgroups. Off until check_warpgroup_products() has
+  /// seen right results of them.
+  bool warpgroup_products() const { return warpgroup_products_; }
+  void use_warpgroup_products(bool on) { warpgroup_products_ = on; }
+
   virtual std::uint64_t free_bytes() = 0;
 
   /// Device memory, 256-byte aligned, not initialised. Throws DeviceMemoryError.
@@ -103,6 +109,9 @@ public:
   virtual void begin_recording() = 0;
   virtual std::unique_ptr<Recording> end_recording() = 0;
   virtual void replay(const Recording& recording) = 0;
+
+private:
+  bool warpgroup_products_ = false;
 };
 
 /// Opens a device. Throws DeviceError.

@@ -25,17 +25,28 @@ struct TileShape {
   KERN_INLINE constexpr unsigned threads() const { return 32u << (row_bits + token_bits); }
 };
 
+/// Byte `piece * 16` of row `row` of codes.
+KERN_INLINE constexpr unsigned code_place(unsigned row, unsigned piece) {
+  return row * unit_columns + (piece ^ (row & 7u)) * 16;
+}
+
 /// Bytes of one of the two buffers, each with all that a unit needs, and where things are in it.
 template <class Traits> struct TileLayout {
+  using Format = Traits;
   TileShape shape;
+
+  KERN_INLINE constexpr unsigned rows() const { return shape.rows(); }
+  KERN_INLINE constexpr unsigned row_bits() const { return shape.row_bits; }
+  KERN_INLINE constexpr unsigned tokens() const { return shape.tokens(); }
+  KERN_INLINE constexpr unsigned threads() const { return shape.threads(); }
 
   static constexpr bool wide_minimums = Traits::has_min && Unit<Traits>::rounding == 256;
   static constexpr bool narrow_minimums = Traits::has_min && Unit<Traits>::rounding == 32;
 
-  KERN_INLINE constexpr unsigned weights() const { return 0; }                          // codes [rows][256]
-  KERN_INLINE constexpr unsigned tokens() const { return shape.rows() * unit_columns; } // codes [tokens][256]
+  KERN_INLINE constexpr unsigned weight_codes() const { return 0; }                          // [rows][256]
+  KERN_INLINE constexpr unsigned token_codes() const { return shape.rows() * unit_columns; } // [tokens][256]
   /// float [groups][rows], in the order of row_place()
-  KERN_INLINE constexpr unsigned scales() const { return tokens() + shape.tokens() * unit_columns; }
+  KERN_INLINE constexpr unsigned scales() const { return token_codes() + shape.tokens() * unit_columns; }
   /// float [roundings][tokens], in the order of token_place()
   KERN_INLINE constexpr unsigned token_scales() const { return scales() + Unit<Traits>::groups * shape.rows() * 4; }
   /// float [roundings][rows] as scales, where there are minimums
@@ -51,22 +62,29 @@ template <class Traits> struct TileLayout {
   /// The weights' units as they come, [panels][panel_bytes]
   KERN_INLINE constexpr unsigned raw() const { return sums() + (Traits::has_min ? shape.tokens() * 32 : 0); }
   KERN_INLINE constexpr unsigned bytes() const { return raw() + shape.panels() * Unit<Traits>::panel_bytes; }
+
+  /// Sixteen bytes of codes, of a row or of a token.
+  KERN_INLINE constexpr unsigned weight_code(unsigned row, unsigned piece) const {
+    return weight_codes() + code_place(row, piece);
+  }
+  KERN_INLINE constexpr unsigned token_code(unsigned token, unsigned piece) const {
+    return token_codes() + code_place(token, piece);
+  }
+  /// Half of a token's sums.
+  KERN_INLINE constexpr unsigned token_sums(unsigned token, unsigned piece) const {
+    return sums() + token * 32 + piece * 16;
+  }
+  /// A thread's rows are g, g + 8, g + 16, g + 24 of its warp's: neighbours here.
+  KERN_INLINE static constexpr unsigned row_place(unsigned row) {
+    return (row & ~31u) | (row & 7u) << 2 | (row & 31u) >> 3;
+  }
+  /// A thread's tokens are 2t, 2t + 1 of each eight of its warp's: neighbours here.
+  KERN_INLINE static constexpr unsigned token_place(unsigned token) {
+    return (token & ~31u) | (token & 6u) << 2 | (token >> 3 & 3u) << 1 | (token & 1u);
+  }
+  KERN_INLINE void store_minimums(unsigned char* buffer, unsigned row, unsigned quarter, std::uint32_t four) const {
+    *reinterpret_cast<std::uint32_t*>(buffer + minimums() + row * 16 + quarter * 4) = four;
+  }
 };
-
-/// Where panels of a block begin, before the buffers.
-struct TilePanels {
-  const std::byte* begin[8];
-};
-
-/// Byte `piece * 16` of row `row` of codes.
-KERN_INLINE unsigned code_place(unsigned row, unsigned piece) { return row * unit_columns + (piece ^ (row & 7u)) * 16; }
-
-/// A thread's rows are g, g + 8, g + 16, g + 24 of its warp's: neighbours here.
-KERN_INLINE unsigned row_place(unsigned row) { return (row & ~31u) | (row & 7u) << 2 | (row & 31u) >> 3; }
-
-/// A thread's tokens are 2t, 2t + 1 of each eight of its warp's: neighbours here.
-KERN_INLINE unsigned token_place(unsigned token) {
-  return (token & ~31u) | (token & 6u) << 2 | (token >> 3 & 3u) << 1 | (token & 1u);
-}
 
 } // namespace kern::cuda

@@ -19,9 +19,9 @@
 // wide roundings, subtract first, which is exact too.
 #include <algorithm>
 
-#include "kernels/cuda/codecs.h"
-#include "kernels/cuda/product_parts.h"
 #include "kernels/cuda/tile_layout.h"
+#include "kernels/cuda/tile_unit.h"
+#include "kernels/cuda/warpgroup_tile.h"
 
 namespace kern::cuda {
 
@@ -53,92 +53,7 @@ struct TilePlace {
     row = (warp & (shape.row_warps() - 1)) * warp_tile;
     token = (warp >> shape.row_bits) * warp_tile;
   }
-  KERN_DEVICE unsigned thread() const { return warp * 32 + lane; }
 };
-
-/// Brings a unit of the block's panels, as they lie.
-template <class Traits>
-KERN_DEVICE void fetch_weights(const TilePlace& at, const TilePanels& panels, int unit, unsigned char* raw) {
-  constexpr unsigned pieces = Unit<Traits>::panel_bytes / 16;
-  const std::size_t first = static_cast<std::size_t>(unit) * Unit<Traits>::panel_bytes;
-  for (unsigned i = at.thread(); i < at.shape.panels() * pieces; i += at.shape.threads())
-    copy_async(raw + i * 16, panels.begin[i / pieces] + first + i % pieces * 16);
-}
-
-/// Brings a unit of the block's tokens; those behind the last are the last one again.
-template <class Traits>
-KERN_DEVICE void fetch_tokens(const TileProduct& call, const TilePlace& at, int unit, unsigned char* buffer) {
-  const TileLayout<Traits> layout{at.shape};
-  constexpr unsigned roundings = Unit<Traits>::roundings;
-  const auto unit_of = [&](unsigned token) {
-    const int wanted = at.first_token + static_cast<int>(token);
-    const int unit_index = (wanted < call.tokens ? wanted : call.tokens - 1) * call.x.units + unit; // below 2^31
-    return static_cast<std::size_t>(unit_index);
-  };
-  for (unsigned i = at.thread(); i < at.shape.tokens() * 16; i += at.shape.threads())
-    copy_async(buffer + layout.tokens() + code_place(i / 16, i % 16),
-               call.x.codes + unit_of(i / 16) * unit_columns + i % 16 * 16);
-  for (unsigned i = at.thread(); i < at.shape.tokens() * roundings; i += at.shape.threads()) {
-    const unsigned token = i / roundings;
-    const unsigned place = (i % roundings * at.shape.tokens() + token_place(token)) * 4;
-    copy_word_async(buffer + layout.token_scales() + place, call.x.scales + unit_of(token) * roundings + i % roundings);
-    if constexpr (TileLayout<Traits>::narrow_minimums)
-      copy_word_async(buffer + layout.sums() + place, call.x.sums + unit_of(token) * 16 + i % roundings * 2);
-  }
-  if constexpr (TileLayout<Traits>::wide_minimums)
-    for (unsigned i = at.thread(); i < at.shape.tokens() * 2; i += at.shape.threads())
-      copy_async(buffer + layout.sums() + i * 16, call.x.sums + unit_of(i / 2) * 16 + i % 2 * 8);
-}
-
-/// A quarter of a row's unit: 64 codes with their sign, and the scales of their groups.
-template <class Traits, int quarter>
-KERN_DEVICE void unpack_quarter(const TileLayout<Traits>& layout, int row, unsigned char* buffer) {
-  UnitCodec<Traits> codec;
-  codec.template load<UnitHome::shared>(reinterpret_cast<const std::byte*>(buffer) + layout.raw() +
-                                            row / panel_rows * Unit<Traits>::panel_bytes,
-                                        row % panel_rows);
-  // Codes are below 128: adding 128 - offset to each carries nowhere, and leaves the top bits inverted.
-  constexpr auto offset = static_cast<std::uint32_t>(UnitCodec<Traits>::offset);
-  const auto with_sign = [&](int index) {
-    const std::uint32_t codes = codec.codes(quarter * 16 + index);
-    return offset == 0 ? codes : (codes + (128u - offset) * 0x01010101u) ^ 0x80808080u;
-  };
-  KERN_UNROLL
-  for (int piece = 0; piece < 4; ++piece)
-    *reinterpret_cast<uint4*>(buffer + layout.weights() + code_place(row, quarter * 4 + piece)) =
-        uint4{with_sign(piece * 4), with_sign(piece * 4 + 1), with_sign(piece * 4 + 2), with_sign(piece * 4 + 3)};
-  auto* scales = reinterpret_cast<float*>(buffer + layout.scales()) + row_place(row);
-  constexpr int groups = Unit<Traits>::groups;
-  constexpr int groups_end = groups == 1 ? quarter == 0 : (quarter + 1) * groups / 4; // the first has an only one
-  KERN_UNROLL
-  for (int g = quarter * groups / 4; g < groups_end; ++g) scales[g * layout.shape.rows()] = codec.scale(g);
-  auto* min_scales = reinterpret_cast<float*>(buffer + layout.min_scales()) + row_place(row);
-  if constexpr (TileLayout<Traits>::narrow_minimums) {
-    KERN_UNROLL
-    for (int r = quarter * 2; r < quarter * 2 + 2; ++r) min_scales[r * layout.shape.rows()] = codec.min_scale(r);
-  }
-  if constexpr (TileLayout<Traits>::wide_minimums) {
-    std::uint32_t minimums = 0;
-    KERN_UNROLL
-    for (int i = 0; i < 4; ++i)
-      minimums |= static_cast<std::uint32_t>(codec.minimum((quarter * 4 + i) * groups / 16)) << (8 * i);
-    *reinterpret_cast<std::uint32_t*>(buffer + layout.minimums() + row * 16 + quarter * 4) = minimums;
-    if constexpr (quarter == 0) *min_scales = codec.min_scale(0);
-  }
-}
-
-/// The weights that have come to a buffer, as codes and scales beside them; warps take quarters of 32 rows.
-template <class Traits> KERN_DEVICE void unpack_weights(const TilePlace& at, unsigned char* buffer) {
-  const TileLayout<Traits> layout{at.shape};
-  for (unsigned task = at.warp; task < 4 * at.shape.row_warps(); task += at.shape.threads() / 32) {
-    const unsigned row = (task & (at.shape.row_warps() - 1)) * 32 + at.lane;
-    const unsigned quarter = task >> at.shape.row_bits;
-    if (quarter == 0) unpack_quarter<Traits, 0>(layout, row, buffer);
-    else if (quarter == 1) unpack_quarter<Traits, 1>(layout, row, buffer);
-    else if (quarter == 2) unpack_quarter<Traits, 2>(layout, row, buffer);
-    else unpack_quarter<Traits, 3>(layout, row, buffer);
-  }
-}
 
 /// A thread's part of the warp's results: [16 rows][8 tokens][elements of a matrix instruction].
 using ProductSums = float[2][4][4];
@@ -183,8 +98,8 @@ template <class Traits> struct UnitProduct {
 
   KERN_DEVICE UnitProduct(const TilePlace& at, const unsigned char* from)
       : layout{at.shape}, buffer(from), row(at.row), token(at.token), lane(at.lane) {
-    weights = from + layout.weights() + (row + lane % 16) * unit_columns;
-    tokens = from + layout.tokens() + (token + lane / 16 * 8 + lane % 8) * unit_columns;
+    weights = from + layout.weight_codes() + (row + lane % 16) * unit_columns;
+    tokens = from + layout.token_codes() + (token + lane / 16 * 8 + lane % 8) * unit_columns;
     swizzle_weights = (lane / 16 ^ lane % 8) * 16;
     swizzle_tokens = (lane / 8 % 2 ^ lane % 8) * 16;
     first_row = row + lane / 4 * 4;
@@ -245,11 +160,8 @@ template <class Traits> struct UnitProduct {
       }
     }
   }
-  /// Minimums of Q4_1 and Q5_1 are -1 times what they are scaled by.
   KERN_DEVICE float with_narrow_minimum(unsigned step, int of_token, int r, float s) const {
-    const std::uint32_t pair = token_sums(step).at[of_token];
-    const int sum = static_cast<std::int16_t>(pair & 0xFFFFu) + static_cast<std::int16_t>(pair >> 16);
-    return fused(-static_cast<float>(-sum), min_scales(step).at[r], s);
+    return fused(added_sum(token_sums(step).at[of_token]), min_scales(step).at[r], s);
   }
 
   /// A rounding of 256 columns in groups of 16 or 32: s = fma(sum, scale, s) after each group.
@@ -377,39 +289,35 @@ template <class Traits> __global__ void __launch_bounds__(most_tile_threads, 1) 
   wait_for_inputs();
   const TilePlace at(call);
   const TileLayout<Traits> layout{call.shape};
+  const TileTokens tokens{call.x, call.tokens, at.first_token};
   const int units = call.x.units;
   unsigned char* memory = &shared_memory<unsigned char>();
   auto& panels = *reinterpret_cast<TilePanels*>(memory);
   unsigned char* buffers = memory + sizeof(TilePanels);
   const auto buffer = [&](int unit) { return buffers + (unit & 1) * layout.bytes(); };
 
-  if (at.thread() < call.shape.panels()) {
-    const PanelPlace place = call.list.place_within(at.first_slot + thread_index());
-    panels.begin[thread_index()] = call.list.parts[place.part].weights + static_cast<std::size_t>(place.panel) *
-                                                                             static_cast<std::size_t>(units) *
-                                                                             Unit<Traits>::panel_bytes;
-  }
+  panels.find(layout, call.list, at.first_slot, units);
   block_barrier();
-  fetch_weights<Traits>(at, panels, 0, buffer(0) + layout.raw());
-  fetch_tokens<Traits>(call, at, 0, buffer(0));
-  if (units > 1) fetch_weights<Traits>(at, panels, 1, buffer(1) + layout.raw());
+  fetch_weights(layout, panels, 0, buffer(0));
+  fetch_tokens(layout, tokens, 0, buffer(0));
+  if (units > 1) fetch_weights(layout, panels, 1, buffer(1));
   commit_copies();
   wait_copies<0>();
   block_barrier();
-  unpack_weights<Traits>(at, buffer(0));
+  unpack_weights(layout, buffer(0));
   block_barrier();
 
   ProductSums results = {};
   const bool unpacks_first = at.warp / 4 % 2 == 0; // two warps of each scheduler's four
   for (int unit = 0; unit < units; ++unit) {
     const bool more = unit + 1 < units;
-    if (more) fetch_tokens<Traits>(call, at, unit + 1, buffer(unit + 1));
-    if (unit + 2 < units) fetch_weights<Traits>(at, panels, unit + 2, buffer(unit) + layout.raw());
+    if (more) fetch_tokens(layout, tokens, unit + 1, buffer(unit + 1));
+    if (unit + 2 < units) fetch_weights(layout, panels, unit + 2, buffer(unit));
     commit_copies();
     KERN_NO_UNROLL
     for (int turn = 0; turn < 2; ++turn) { // both kinds of work stand in the code once
       if ((turn == 0) == unpacks_first) {
-        if (more) unpack_weights<Traits>(at, buffer(unit + 1));
+        if (more) unpack_weights(layout, buffer(unit + 1));
       } else UnitProduct<Traits>(at, buffer(unit)).add_to(results);
     }
     wait_copies<0>();
@@ -450,10 +358,23 @@ template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slo
   return best;
 }
 
+/// Whether warpgroups' tiles give every multiprocessor one, and few of their tokens are none: what they gain is a
+/// quarter at most.
+bool fills_warpgroups(const DeviceInfo& device, std::span<const ProductPart> parts, int tokens) {
+  std::int64_t panels = 0;
+  for (const ProductPart& part : parts) panels += part.weight.panels();
+  const int columns = covering(tokens, warpgroup_tokens);
+  return columns * static_cast<int>(warpgroup_tokens) * 4 <= tokens * 5 &&
+         panels / warpgroup_panels * columns >= device.multiprocessors;
+}
+
 } // namespace
 
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue) {
+  if (device.warpgroup_products() && fills_warpgroups(device.info(), parts, tokens) &&
+      launch_warpgroup_tile_product(device, parts, x, tokens, epilogue))
+    return;
   TileProduct call{PanelList::make(parts, epilogue), x, tokens, {}};
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float) {

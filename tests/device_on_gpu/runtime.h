@@ -8,14 +8,21 @@ namespace kern::test {
 
 enum class ThreadOrder { forward, backward, scattered };
 
+inline constexpr bool device_is_host = false;
+
 struct HostDeviceOptions {
+  std::uint64_t memory_bytes = 0;
+  int major = 0;
+  int multiprocessors = 0;
   std::size_t shared_bytes = 0;
   ThreadOrder order = ThreadOrder::forward;
+  bool misread_operands = false;
 };
 
 inline HostDeviceOptions& host_device() {
   static HostDeviceOptions options;
   return options;
 }
+inline std::uint64_t host_device_bytes() { return 0; }
 
 } // namespace kern::test

@@ -7,12 +7,13 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "device_on_host/host_device.h"
+#include "device_on_host/host_warpgroup.h"
 
 namespace kern::test {
 
@@ -61,7 +62,10 @@ kern_switch_stack:
 )");
 #endif
 
-enum class FiberState { ready, at_block_barrier, at_warp_barrier, done };
+constexpr int warpgroup_size = 128;
+constexpr std::size_t product_bytes = 256; // of a thread's part
+
+enum class FiberState { ready, at_block_barrier, at_warp_barrier, at_warpgroup_barrier, done };
 
 /// A copy in the background.
 struct Copy {
@@ -69,6 +73,14 @@ struct Copy {
   const void* from;
   std::size_t bytes;
   int group; // number of groups committed before
+};
+
+/// A product of the thread's warpgroup in the background.
+struct Pending {
+  WarpgroupProduct product;
+  int group;                                   // number of groups committed before
+  bool early;                                  // d was made when it was issued
+  alignas(16) std::byte d[product_bytes] = {}; // before it, or made early
 };
 
 struct Fiber {
@@ -79,6 +91,15 @@ struct Fiber {
   std::vector<Copy> copies; // that haven't been made yet
   int groups = 0;           // committed
   bool has_inputs = false;  // has waited for other kernels
+  std::vector<Pending> products;
+  int product_groups = 0;        // committed
+  bool registers_fenced = false; // since it waited for a product
+  bool published = false;        // what it wrote, since the last barrier
+};
+
+struct Warpgroup {
+  int waiting = 0;
+  WarpgroupProduct product{}; // that its threads are about to begin
 };
 
 struct Warp {
@@ -91,8 +112,8 @@ class BlockRun {
 public:
   BlockRun(unsigned threads, ThreadOrder order, const std::function<void()>& kernel)
       : kernel_(kernel), late_copies_(order != ThreadOrder::forward),
-        together_(order == ThreadOrder::scattered ? threads : warp_size), fibers_(threads),
-        warps_(threads / warp_size) {
+        together_(order == ThreadOrder::scattered ? threads : warp_size), fibers_(threads), warps_(threads / warp_size),
+        warpgroups_((threads + warpgroup_size - 1) / warpgroup_size) {
     const std::size_t bytes = stack_bytes * threads;
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -104,7 +125,9 @@ public:
 
   void run(const ThreadPlace& place, std::span<const int> order) {
     waiting_ = 0;
+    published_ = false;
     for (Warp& warp : warps_) warp.waiting = 0;
+    for (Warpgroup& group : warpgroups_) group.waiting = 0;
     for (std::size_t i = 0; i < fibers_.size(); ++i) start(i, place);
     std::size_t left = fibers_.size();
     while (left > 0) {
@@ -118,16 +141,15 @@ public:
         throw std::logic_error("threads of block " + std::to_string(place.block_x) +
                                " wait for each other: some ended, or wait at another barrier");
     }
-    if (misaligned_)
-      throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
-                             " copies or loads what isn't aligned");
+    const auto fail = [&](const char* what) {
+      throw std::logic_error("a thread of block " + std::to_string(place.block_x) + what);
+    };
+    if (misaligned_) fail(" copies or loads what isn't aligned");
+    if (fault_) fail(fault_);
     for (const Fiber& fiber : fibers_) {
-      if (!fiber.has_inputs)
-        throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
-                               " ended without waiting for its inputs");
-      if (!fiber.copies.empty())
-        throw std::logic_error("a thread of block " + std::to_string(place.block_x) +
-                               " ended without waiting for its copies");
+      if (!fiber.has_inputs) fail(" ended without waiting for its inputs");
+      if (!fiber.copies.empty()) fail(" ended without waiting for its copies");
+      if (!fiber.products.empty()) fail(" ended without waiting for its products");
     }
   }
 
@@ -137,6 +159,8 @@ public:
     Fiber& mine = *current_;
     if (++waiting_ == static_cast<int>(fibers_.size())) {
       waiting_ = 0;
+      published_ = true;
+      for (Fiber& fiber : fibers_) published_ = std::exchange(fiber.published, false) && published_;
       for (Fiber& fiber : fibers_)
         if (fiber.state == FiberState::at_block_barrier) fiber.state = FiberState::ready;
       return;
@@ -180,13 +204,77 @@ public:
     std::erase_if(mine.copies, [&](const Copy& copy) {
       if (copy.group + newest >= mine.groups) return false;
       std::memcpy(copy.to, copy.from, copy.bytes);
+      mine.published = false;
       return true;
     });
+  }
+
+  void report_fault(const char* what) { fault_ = what; }
+  void publish_shared() { current_->published = true; }
+  void begin_products() { current_->registers_fenced = true; }
+  void commit_products() { ++current_->product_groups; }
+  void enqueue_product(const WarpgroupProduct& product) {
+    Fiber& mine = *current_;
+    if (!mine.registers_fenced) fault_ = " begins a product without a fence for its registers";
+    if (!published_) fault_ = " begins a product of what wasn't published before the last barrier";
+    meet_warpgroup(mine, product);
+    Pending pending{product, mine.product_groups, !late_copies_};
+    const auto before = std::find_if(mine.products.rbegin(), mine.products.rend(),
+                                     [&](const Pending& other) { return other.product.d == product.d; });
+    if (before == mine.products.rend()) {
+      std::memcpy(pending.d, product.d, product.bytes);
+      std::memset(product.d, nonsense, product.bytes);
+    } else std::memcpy(pending.d, before->d, product.bytes);
+    if (pending.early) product.multiply(product, pending.d);
+    mine.products.push_back(pending);
+  }
+  void wait_for_products(int newest) {
+    Fiber& mine = *current_;
+    mine.registers_fenced = false;
+    for (std::size_t i = 0; i < mine.products.size(); ++i)
+      if (mine.products[i].group + newest < mine.product_groups) finish(mine, i);
+    std::erase_if(mine.products, [&](const Pending& p) { return p.group + newest < mine.product_groups; });
   }
 
   static thread_local BlockRun* running;
 
 private:
+  static constexpr int nonsense = 0x7B;
+
+  /// All threads of a warpgroup begin a product together, and it is the same one.
+  void meet_warpgroup(Fiber& mine, const WarpgroupProduct& product) {
+    const int first = mine.place.thread / warpgroup_size * warpgroup_size;
+    Warpgroup& group = warpgroups_[static_cast<std::size_t>(first / warpgroup_size)];
+    if (group.waiting == 0) group.product = product;
+    const WarpgroupProduct& theirs = group.product;
+    if (theirs.multiply != product.multiply || theirs.a != product.a || theirs.b != product.b ||
+        theirs.accumulate != product.accumulate)
+      fault_ = " begins another product than its warpgroup";
+    if (++group.waiting == warpgroup_size) {
+      group.waiting = 0;
+      for (int i = first; i < first + warpgroup_size; ++i)
+        if (fibers_[static_cast<std::size_t>(i)].state == FiberState::at_warpgroup_barrier)
+          fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
+      return;
+    }
+    mine.state = FiberState::at_warpgroup_barrier;
+    leave(mine);
+  }
+
+  /// Leaves in d what a product makes of it, or nonsense where a later one still adds to that.
+  void finish(Fiber& mine, std::size_t index) {
+    Pending& pending = mine.products[index];
+    const WarpgroupProduct& product = pending.product;
+    const auto* d = static_cast<const std::byte*>(product.d);
+    if (!std::all_of(d, d + product.bytes, [](std::byte b) { return b == std::byte{nonsense}; }))
+      fault_ = " touches registers of a product that is under way";
+    if (!pending.early) product.multiply(product, pending.d);
+    const auto next = std::find_if(mine.products.begin() + static_cast<std::ptrdiff_t>(index) + 1, mine.products.end(),
+                                   [&](const Pending& other) { return other.product.d == product.d; });
+    if (next == mine.products.end()) std::memcpy(product.d, pending.d, product.bytes);
+    else if (!next->early) std::memcpy(next->d, pending.d, product.bytes);
+  }
+
   static void enter() {
     BlockRun& run = *running;
     run.kernel_();
@@ -202,6 +290,9 @@ private:
     fiber.trades = 0;
     fiber.copies.clear();
     fiber.groups = 0;
+    fiber.products.clear();
+    fiber.product_groups = 0;
+    fiber.registers_fenced = fiber.published = false;
     std::byte* stack = stacks_ + index * stack_bytes;
 #if defined(__x86_64__)
     // As kern_switch_stack leaves it: six registers, then where to go. A function begins 8 bytes off a multiple of 16.
@@ -249,9 +340,12 @@ private:
   const std::function<void()>& kernel_;
   bool late_copies_;
   bool misaligned_ = false;
-  std::size_t together_; // threads that run as far as they get before the others do
+  const char* fault_ = nullptr; // of a thread with its products
+  bool published_ = false;      // whether all threads published their writes before the last barrier
+  std::size_t together_;        // threads that run as far as they get before the others do
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
+  std::vector<Warpgroup> warpgroups_;
   std::byte* stacks_ = nullptr;
   Context scheduler_;
   Fiber* current_ = nullptr;
@@ -279,15 +373,22 @@ void copy_in_background(void* to, const void* from, std::size_t bytes) { BlockRu
 void commit_copies() { BlockRun::running->commit_copies(); }
 void report_misaligned() { BlockRun::running->report_misaligned(); }
 void wait_for_copies(int newest) { BlockRun::running->wait_for_copies(newest); }
+void report_fault(const char* what) { BlockRun::running->report_fault(what); }
+void publish_shared() { BlockRun::running->publish_shared(); }
+void begin_products() { BlockRun::running->begin_products(); }
+void enqueue_product(const WarpgroupProduct& product) { BlockRun::running->enqueue_product(product); }
+void commit_products() { BlockRun::running->commit_products(); }
+void wait_for_products(int newest) { BlockRun::running->wait_for_products(newest); }
 
 void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, ThreadOrder order,
               const std::function<void()>& kernel) {
   if (threads == 0 || threads % warp_size != 0 || threads > 1024)
     throw std::logic_error("a block of " + std::to_string(threads) + " threads, expected 32, 64 .. 1024");
   BlockRun run(threads, order, kernel);
-  std::vector<std::byte> memory(shared_bytes + guard_bytes + 128);
+  constexpr std::size_t alignment = 1024;
+  std::vector<std::byte> memory(shared_bytes + guard_bytes + alignment);
   const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
-  std::byte* shared = memory.data() + (128 - begin % 128) % 128;
+  std::byte* shared = memory.data() + (alignment - begin % alignment) % alignment;
   const std::vector<int> indices = order_of(threads, order);
   ThreadPlace place;
   place.threads = static_cast<int>(threads);

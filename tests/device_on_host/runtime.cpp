@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "device_on_host/host_warpgroup.h"
+
 namespace kern::test {
 
 namespace {
@@ -23,6 +25,7 @@ HostDeviceOptions options = [] {
   first.devices = static_cast<int>(from_environment("KERN_TEST_DEVICES", 1));
   first.memory_bytes = from_environment("KERN_TEST_DEVICE_MEMORY", first.memory_bytes);
   first.fail_launch = static_cast<int>(from_environment("KERN_TEST_FAIL_LAUNCH", 0));
+  first.misread_operands = from_environment("KERN_TEST_MISREAD_OPERANDS", 0) != 0;
   first.fail_allocation = static_cast<int>(from_environment("KERN_TEST_FAIL_ALLOCATION", 0));
   return first;
 }();
@@ -132,6 +135,7 @@ private:
 } // namespace
 
 HostDeviceOptions& host_device() { return options; }
+bool operands_are_misread() { return options.misread_operands; }
 std::uint64_t host_device_launches() { return launches; }
 std::uint64_t host_device_bytes() { return bytes_taken; }
 

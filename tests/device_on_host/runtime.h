@@ -8,6 +8,8 @@
 
 namespace kern::test {
 
+inline constexpr bool device_is_host = true;
+
 struct HostDeviceOptions {
   int devices = 1;                                     // that device_count() finds
   std::uint64_t memory_bytes = std::uint64_t{2} << 30; // that allocations may take together
@@ -17,6 +19,7 @@ struct HostDeviceOptions {
   int fail_allocation = 0;                           // the n-th from now on fails, 0: none
   int fail_launch = 0;                               // the n-th from now on reports a fault, 0: none
   ThreadOrder order = ThreadOrder::forward;
+  bool misread_operands = false; // of warpgroups' products: as hardware would that knows another swizzle
 };
 /// Of all devices; what tests change they put back.
 HostDeviceOptions& host_device();

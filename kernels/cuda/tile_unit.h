@@ -1,0 +1,138 @@
+// How a unit of 256 columns comes to a block that multiplies tiles of quantized weights: brought in the background,
+// weights then unpacked to signed bytes and scales. A Layout says how many rows, tokens and threads a block has and
+// where in a buffer things lie (tile_layout.h, warpgroup_layout.h).
+#pragma once
+
+#include "kernels/cuda/codecs.h"
+#include "kernels/cuda/product_parts.h"
+
+namespace kern::cuda {
+
+/// Where panels of a block begin.
+struct TilePanels {
+  const std::byte* begin[8];
+
+  template <class Layout>
+  KERN_DEVICE void find(const Layout& layout, const PanelList& list, int first_slot, int units) {
+    const int panel = thread_index();
+    if (panel >= static_cast<int>(layout.rows() / panel_rows)) return;
+    const PanelPlace place = list.place_within(first_slot + panel);
+    begin[panel] = list.parts[place.part].weights + static_cast<std::size_t>(place.panel) *
+                                                        static_cast<std::size_t>(units) *
+                                                        Unit<typename Layout::Format>::panel_bytes;
+  }
+};
+
+/// Brings a unit of the block's panels, as they lie.
+template <class Layout>
+KERN_DEVICE void fetch_weights(const Layout& layout, const TilePanels& panels, int unit, unsigned char* buffer) {
+  constexpr unsigned panel_bytes = Unit<typename Layout::Format>::panel_bytes;
+  constexpr unsigned pieces = panel_bytes / 16;
+  const std::size_t first = static_cast<std::size_t>(unit) * panel_bytes;
+  unsigned char* raw = buffer + layout.raw();
+  for (auto i = static_cast<unsigned>(thread_index()); i < layout.rows() / panel_rows * pieces; i += layout.threads())
+    copy_async(raw + i * 16, panels.begin[i / pieces] + first + i % pieces * 16);
+}
+
+/// Tokens of a tile.
+struct TileTokens {
+  const RoundedRows& x;
+  int tokens, first;
+
+  /// Which of x's units, of a token of the tile; there are less than 2^31.
+  KERN_DEVICE std::size_t unit_at(unsigned token, int unit) const {
+    return static_cast<std::size_t>((first + static_cast<int>(token)) * x.units + unit);
+  }
+  /// Tokens behind the last are the last one again.
+  KERN_DEVICE std::size_t unit_of(unsigned token, int unit) const {
+    const int wanted = first + static_cast<int>(token);
+    return static_cast<std::size_t>((wanted < tokens ? wanted : tokens - 1) * x.units + unit);
+  }
+};
+
+/// Brings a unit of the block's tokens.
+template <class Layout>
+KERN_DEVICE void fetch_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
+  constexpr unsigned roundings = Unit<typename Layout::Format>::roundings;
+  const auto thread = static_cast<unsigned>(thread_index());
+  for (unsigned i = thread; i < layout.tokens() * 16; i += layout.threads())
+    copy_async(buffer + layout.token_code(i / 16, i % 16),
+               from.x.codes + from.unit_of(i / 16, unit) * unit_columns + i % 16 * 16);
+  for (unsigned i = thread; i < layout.tokens() * roundings; i += layout.threads()) {
+    const unsigned token = i / roundings;
+    const unsigned place = (i % roundings * layout.tokens() + Layout::token_place(token)) * 4;
+    const std::size_t source = from.unit_of(token, unit);
+    copy_word_async(buffer + layout.token_scales() + place, from.x.scales + source * roundings + i % roundings);
+    if constexpr (Layout::narrow_minimums)
+      copy_word_async(buffer + layout.sums() + place, from.x.sums + source * 16 + i % roundings * 2);
+  }
+  if constexpr (Layout::wide_minimums)
+    for (unsigned i = thread; i < layout.tokens() * 2; i += layout.threads())
+      copy_async(buffer + layout.token_sums(i / 2, i % 2), from.x.sums + from.unit_of(i / 2, unit) * 16 + i % 2 * 8);
+}
+
+/// Four minimums as bytes: of 16 columns each, from 64 * quarter.
+template <class Traits> KERN_DEVICE std::uint32_t pack_minimums(const UnitCodec<Traits>& codec, int quarter) {
+  std::uint32_t minimums = 0;
+  KERN_UNROLL
+  for (int i = 0; i < 4; ++i)
+    minimums |= static_cast<std::uint32_t>(codec.minimum((quarter * 4 + i) * Unit<Traits>::groups / 16)) << (8 * i);
+  return minimums;
+}
+
+/// A quarter of a row's unit: 64 codes with their sign, and the scales of their groups.
+template <int quarter, class Layout>
+KERN_DEVICE void unpack_quarter(const Layout& layout, int row, unsigned char* buffer) {
+  using Traits = typename Layout::Format;
+  UnitCodec<Traits> codec;
+  codec.template load<UnitHome::shared>(reinterpret_cast<const std::byte*>(buffer) + layout.raw() +
+                                            row / panel_rows * Unit<Traits>::panel_bytes,
+                                        row % panel_rows);
+  // Codes are below 128: adding 128 - offset to each carries nowhere, and leaves the top bits inverted.
+  constexpr auto offset = static_cast<std::uint32_t>(UnitCodec<Traits>::offset);
+  const auto with_sign = [&](int index) {
+    const std::uint32_t codes = codec.codes(quarter * 16 + index);
+    return offset == 0 ? codes : (codes + (128u - offset) * 0x01010101u) ^ 0x80808080u;
+  };
+  KERN_UNROLL
+  for (int piece = 0; piece < 4; ++piece)
+    *reinterpret_cast<uint4*>(buffer + layout.weight_code(row, quarter * 4 + piece)) =
+        uint4{with_sign(piece * 4), with_sign(piece * 4 + 1), with_sign(piece * 4 + 2), with_sign(piece * 4 + 3)};
+  auto* scales = reinterpret_cast<float*>(buffer + layout.scales()) + Layout::row_place(row);
+  constexpr int groups = Unit<Traits>::groups;
+  constexpr int groups_end = groups == 1 ? quarter == 0 : (quarter + 1) * groups / 4; // the first has an only one
+  KERN_UNROLL
+  for (int g = quarter * groups / 4; g < groups_end; ++g) scales[g * layout.rows()] = codec.scale(g);
+  auto* min_scales = reinterpret_cast<float*>(buffer + layout.min_scales()) + Layout::row_place(row);
+  if constexpr (Layout::narrow_minimums) {
+    KERN_UNROLL
+    for (int r = quarter * 2; r < quarter * 2 + 2; ++r) min_scales[r * layout.rows()] = codec.min_scale(r);
+  }
+  if constexpr (Layout::wide_minimums) {
+    layout.store_minimums(buffer, row, quarter, pack_minimums(codec, quarter));
+    if constexpr (quarter == 0) *min_scales = codec.min_scale(0);
+  }
+}
+
+/// The weights that have come to a buffer, as codes and scales beside them; warps take quarters of 32 rows.
+template <class Layout> KERN_DEVICE void unpack_weights(const Layout& layout, unsigned char* buffer) {
+  const auto thread = static_cast<unsigned>(thread_index());
+  const unsigned bits = layout.row_bits(); // 32 rows, times two so often
+  for (unsigned task = thread / 32; task < 4u << bits; task += layout.threads() / 32) {
+    const int row = static_cast<int>((task & ((1u << bits) - 1)) * 32 + thread % 32);
+    const unsigned quarter = task >> bits;
+    if (quarter == 0) unpack_quarter<0>(layout, row, buffer);
+    else if (quarter == 1) unpack_quarter<1>(layout, row, buffer);
+    else if (quarter == 2) unpack_quarter<2>(layout, row, buffer);
+    else unpack_quarter<3>(layout, row, buffer);
+  }
+}
+
+/// What minimums of narrow roundings (Q4_1, Q5_1), which are -1, make of a rounding's sum, a pair of int16 halves:
+/// what their scale is multiplied by.
+KERN_DEVICE float added_sum(std::uint32_t pair) {
+  const int sum = static_cast<std::int16_t>(pair & 0xFFFFu) + static_cast<std::int16_t>(pair >> 16);
+  return -static_cast<float>(-sum);
+}
+
+} // namespace kern::cuda

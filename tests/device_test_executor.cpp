@@ -1,0 +1,82 @@
+// What the host makes of kernels that use products of warpgroups as hardware wouldn't let them.
+#include "device_on_host/host_warpgroup.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "device_on_host/grid.h"
+#include "kernels/cuda/warpgroup.h"
+
+namespace kern {
+
+namespace {
+
+using namespace cuda;
+
+/// What a kernel leaves out, or does that it mustn't.
+enum class Misuse {
+  none,
+  unpublished,
+  published_too_early,
+  no_fence,
+  no_wait,
+  touched,
+  other_operand,
+  unknown_swizzle,
+  misaligned,
+  read_early,
+  overwritten,
+};
+
+/// One product of ones, 32 of them along k; returns what the kernel's first thread has at the end.
+int product_of_ones(test::ThreadOrder order, Misuse misuse) {
+  int result = 0;
+  const auto kernel = [&] {
+    wait_for_inputs();
+    auto* shared = &shared_memory<unsigned char>();
+    constexpr unsigned bytes = 64 * operand_row_bytes;
+    const auto thread = static_cast<unsigned>(thread_index());
+    if (misuse == Misuse::published_too_early) cuda::publish_shared();
+    if (misuse == Misuse::published_too_early) block_barrier();
+    for (unsigned i = thread; i < bytes; i += warpgroup_threads) shared[i] = 1;
+    if (misuse != Misuse::unpublished && misuse != Misuse::published_too_early) cuda::publish_shared();
+    block_barrier();
+    int d[32] = {};
+    std::uint64_t a = swizzled_operand(shared_address(shared));
+    if (misuse == Misuse::other_operand && thread >= 32) a += operand_offset(1024);
+    if (misuse == Misuse::unknown_swizzle) a |= std::uint64_t{2} << 62;
+    if (misuse == Misuse::misaligned) a += operand_offset(128);
+    if (misuse != Misuse::no_fence) begin_warpgroup_products();
+    warpgroup_multiply_bytes(d, a, swizzled_operand(shared_address(shared)), false);
+    commit_warpgroup_products();
+    if (misuse == Misuse::read_early && thread == 0) result = d[0];
+    if (misuse == Misuse::touched) d[5] = 7;
+    if (misuse == Misuse::overwritten) shared[thread * 32] = 3;
+    if (misuse == Misuse::no_wait) return;
+    wait_warpgroup_products<0>(d);
+    if (misuse != Misuse::read_early && thread == 0) result = d[0];
+  };
+  test::run_grid({}, warpgroup_threads, 64 * operand_row_bytes, order, kernel);
+  return result;
+}
+
+} // namespace
+
+TEST_CASE("host executor: a product of a warpgroup is what it should be, and misuse is noticed") {
+  for (const test::ThreadOrder order :
+       {test::ThreadOrder::forward, test::ThreadOrder::backward, test::ThreadOrder::scattered}) {
+    CHECK(product_of_ones(order, Misuse::none) == 32);
+    for (const Misuse misuse : {Misuse::unpublished, Misuse::published_too_early, Misuse::no_fence, Misuse::no_wait,
+                                Misuse::touched, Misuse::other_operand, Misuse::unknown_swizzle, Misuse::misaligned}) {
+      CAPTURE(static_cast<int>(misuse));
+      CHECK_THROWS_AS(product_of_ones(order, misuse), std::logic_error);
+    }
+    CHECK(product_of_ones(order, Misuse::read_early) != 32);
+  }
+  // Operands are read as late as may be, in all orders but the first.
+  CHECK(product_of_ones(test::ThreadOrder::scattered, Misuse::overwritten) != 32);
+}
+
+} // namespace kern
