@@ -1,24 +1,16 @@
 // What products of unpacked panels with tiles of tokens share, whatever multiplies.
 
 /// What a tile product needs to know of a format: formats with the same numbers share the code.
-template <int group_columns, int rounding, bool minimums, int largest_code, bool halves> struct ProductKind {
+template <int group_columns, int rounding, bool minimums, int largest_code> struct ProductKind {
   static constexpr int group = group_columns;
   static constexpr int block = rounding;
   static constexpr bool has_min = minimums;
   static constexpr int max_code = largest_code;
-  static constexpr bool short_scales = halves;
 };
-
-/// Whether a block has one scale, a half, and tile products make use of that.
-template <class Traits> constexpr bool has_short_scale() {
-  if constexpr (signed_panels && rounding_block<Traits> == 32 && Traits::group == 32)
-    return requires(typename Traits::Block block) { requires std::is_same_v<decltype(block.d), Half>; };
-  return false;
-}
 
 template <class Traits>
 using KindOf = ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min,
-                           code_class(PanelCodec<Traits>::max_code, Traits::group), has_short_scale<Traits>()>;
+                           code_class(PanelCodec<Traits>::max_code, Traits::group)>;
 
 /// Where results so far come from, and where they go. Between runs of k they stay close together: the rows of a result
 /// lie so far apart, often by a power of two, that a cache couldn't hold them.

@@ -1,14 +1,10 @@
 // 16 rows of an unpacked panel times up to 16 tokens with the tile registers of AMX: the exact integer sum of every
 // group comes out of one or more tile products, goes through memory, and meets its scales as everywhere else.
 //
-// Sums are under way for three groups while one is scaled. While tile products are, vectors have one port instead of
-// two, so what counts is vector operations: where a block is one group and its scale a half, sums come out as bits of
-// floats,
-//   fma(1.5 * 2^23 + sum, scale, -1.5 * 2^23 * scale) = round(sum * scale),
-// exact up to there because sums are below 2^22 and the last factor adds two bits to a scale's 11. (A product that is
-// -0 becomes +0, which is then added to a sum that is not -0. An infinite scale gives not a number.)
-// From the first-level cache a tile of 16 x 16 x 32 takes about 59 cycles with blocks of 256 columns, 67 with minimums
-// and 69 with blocks of 32 (tile instructions alone 30), where VNNI takes 110 to 150.
+// Sums of the next groups are under way while one is scaled. From the first-level cache a tile of 16 x 16 x 32 takes
+// about 60 cycles with blocks of 256 columns, 70 with minimums and 69 with blocks of 32 (tile instructions alone 30),
+// where VNNI takes 110 to 150. While tile products are under way vectors have one port instead of two. (Sums that come
+// out as bits of floats, 1.5 * 2^23 before them, spare a conversion, but cost a load of the tile they begin with: 75.)
 
 /// Which rows and bytes of tile registers count. The fields of the instruction's 64 bytes.
 struct alignas(64) TileConfig {
@@ -24,7 +20,8 @@ constexpr int sums_tile = 0;    // [T][16 rows] int32
 constexpr int tokens_tile = 1;  // [T][K] activations
 constexpr int weights_tile = 2; // [K / 4][16 rows][4] codes
 
-constexpr int groups_ahead = 3;
+/// Groups under way. Q4_K 70, 77 and 80 cycles with three, two and one, MXFP4 76, 78 and 69, others much the same.
+template <class Kind> constexpr int groups_ahead = Kind::block > Kind::group ? 3 : 1;
 
 // The assembler knows the tile registers; no compiler uses them for anything else. (The intrinsics of GCC 12 for the
 // configuration lose stores to it.)
@@ -53,16 +50,10 @@ template <class Kind> void prepare_tile_products(int tokens) {
   configure_tiles(config);
 }
 
-constexpr std::uint32_t sum_bits = 0x4B400000; // of sum_shift
-constexpr float sum_shift = 0x1.8p23f;
-
-/// The sums of a group [tokens][16], of activations and weights that begin with it: as numbers, or as the bits of
-/// sum_shift plus the sum.
+/// The sums of a group [tokens][16], of activations and weights that begin with it.
 template <class Kind>
-KERN_INLINE void sum_group(const std::byte* x, std::ptrdiff_t x_step, const std::uint8_t* weights, std::int32_t* sums,
-                           const Words& start) {
-  if constexpr (Kind::short_scales) load_tile<sums_tile>(&start, 0);
-  else zero_tile<sums_tile>();
+KERN_INLINE void sum_group(const std::byte* x, std::ptrdiff_t x_step, const std::uint8_t* weights, std::int32_t* sums) {
+  zero_tile<sums_tile>();
   unroll<Kind::group / tile_columns<Kind>>([&](auto step) __attribute__((always_inline)) {
     load_tile<tokens_tile>(x + step * x_step, tile_run);
     load_tile<weights_tile>(weights + step * tile_columns<Kind> * chunk_rows, chunk_rows * 4);
@@ -107,7 +98,7 @@ KERN_INLINE void subtract_minimums(const PanelChunk& panel, const TileChunk& x, 
 template <class Kind, int T>
 void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int blocks, const TileResults& results) {
   constexpr int groups = Kind::block / Kind::group;
-  alignas(64) std::int32_t ring[groups_ahead + 1][T * panel_rows];
+  alignas(64) std::int32_t ring[groups_ahead<Kind> + 1][T * panel_rows];
   PanelResults<T, groups == 1> result;
   const auto each = [](auto&& f) __attribute__((always_inline)) { unroll<T>(f); };
   each([&](auto t) __attribute__((always_inline)) {
@@ -120,13 +111,12 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
   const float* scales = panel.scales;
   const float* x_scales = x.scales;
   const std::ptrdiff_t x_step = static_cast<std::ptrdiff_t>(tile_run) * tokens;
-  const Words start = every_lane(sum_bits);
   int left = blocks * groups; // to be summed
   int half = 0;               // of a run of columns
   unsigned summed = 0;
   const auto sum_next = [&]() __attribute__((always_inline)) {
     if (left-- <= 0) return;
-    sum_group<Kind>(codes + half, x_step, weights, ring[summed++ % std::size(ring)], start);
+    sum_group<Kind>(codes + half, x_step, weights, ring[summed++ % std::size(ring)]);
     weights += Kind::group * chunk_rows;
     if constexpr (Kind::group == tile_run / 2) {
       codes += half ? x_step : 0;
@@ -135,7 +125,7 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
       codes += Kind::group / tile_run * x_step;
     }
   };
-  for (int i = 0; i < groups_ahead; ++i) sum_next();
+  for (int i = 0; i < groups_ahead<Kind>; ++i) sum_next();
   unsigned scaled = 0;
   for (int b = 0; b < blocks; ++b) {
     Floats s[T];
@@ -144,12 +134,10 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
       sum_next();
       const std::int32_t* sums = ring[scaled++ % std::size(ring)];
       const auto scale = load_vector<Floats>(scales);
-      const Floats shift = scale * every_lane(-sum_shift);
       scales += chunk_rows;
       each([&](auto t) __attribute__((always_inline)) {
-        const auto sum = load_vector<Ints>(sums + t * panel_rows);
-        if constexpr (Kind::short_scales) s[t] = fused_lanes(reinterpret_cast<Floats>(sum), scale, shift);
-        else s[t] = groups == 1 ? to_floats(sum) * scale : fused_lanes(to_floats(sum), scale, s[t]);
+        const Floats sum = to_floats(load_vector<Ints>(sums + t * panel_rows));
+        s[t] = groups == 1 ? sum * scale : fused_lanes(sum, scale, s[t]);
       });
     }
     if constexpr (Kind::has_min) subtract_minimums<Kind, T>(panel, x, tokens, b, s);
