@@ -12,7 +12,7 @@ KERN_INLINE Half round_cache_block(Format format, const float* x, std::uint8_t* 
   for (int i = 0; i < cache_block; ++i) {
     const float magnitude = x[i] < 0.0f ? -x[i] : x[i];
     const float top = largest < 0.0f ? -largest : largest;
-    // NaN: not below either, so that it stays.
+    // NaN: not below either; what follows takes its place.
     if (!(magnitude <= top)) largest = x[i];
   }
   const bool four_bits = format == Format::q4_0;
