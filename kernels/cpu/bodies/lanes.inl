@@ -59,7 +59,8 @@ KERN_INLINE Floats every_lane(float value) { return bits_to_floats(Words{} + flo
 #endif
 
 #if !defined(KERN_TILE_REGISTERS)
-constexpr int tile_run = 4;           // columns of a token that lie side by side in a tile of activations
+/// Columns of a token that lie side by side in a tile of activations rounded in such blocks.
+template <int block> constexpr int tile_run = 4;
 constexpr bool signed_panels = false; // whether unpacked codes are signed, or unsigned with a bias
 #endif
 

@@ -36,18 +36,19 @@ KERN_INLINE void quantize_block(const float* x, std::int8_t* codes, float* scale
 }
 
 template <int block> void quantize_row_by(const float* x, int columns, int index, const QuantizedRows& out) {
+  constexpr int run = tile_run<block>;
   const int tile = index / tile_tokens;
   const int tokens = tokens_of_tile(out.rows, tile);
   const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(tile) * tile_tokens;
   const int lane = index % tile_tokens;
-  std::int8_t* to = out.codes + first * columns + lane * tile_run;
+  std::int8_t* to = out.codes + first * columns + lane * run;
   float* scales = out.scales + first * (columns / block) + lane;
   std::int16_t* sums = out.sums + first * (columns / 16) + lane;
   alignas(64) std::int8_t codes[block];
   std::int16_t block_sums[block / 16];
   for (int b = 0; b < columns / block; ++b) {
     quantize_block<block>(x + b * block, codes, scales, block_sums);
-    for (int k = 0; k < block; k += tile_run) __builtin_memcpy(to + k * tokens, codes + k, tile_run);
+    for (int k = 0; k < block; k += run) __builtin_memcpy(to + k * tokens, codes + k, run);
     for (int g = 0; g < block / 16; ++g) sums[g * tokens] = block_sums[g];
     to += block * tokens;
     scales += tokens;

@@ -9,7 +9,7 @@ KERN_INLINE int tokens_of_tile(int rows, int index) {
 
 /// One tile, from some k on.
 struct TileChunk {
-  const std::int32_t* codes;       // [k / tile_run][T][tile_run / 4]: four codes each
+  const std::int32_t* codes;       // [k / run][T][run / 4]: four codes each; run: tile_run
   const float* scales;             // [k / rounding block][T]
   const std::int32_t* corrections; // [corrections of k][T], see below
 };
@@ -21,15 +21,30 @@ template <class Traits> constexpr int rounding_groups = rounding_block<Traits> /
 /// Whether groups have scales that are whole numbers, so that their sums add up exactly.
 template <class Traits> constexpr bool sums_whole = has_whole_scales<Traits>&& rounding_groups<Traits> > 1;
 
+/// Tile registers add blocks of 256 columns up in planes of bytes, see plane_product_amx.inl.
+template <class Traits> constexpr bool in_planes = signed_panels&& rounding_block<Traits> == 256;
+constexpr int plane_bits = 7;       // of a signed code times its scale that are in the low plane
+constexpr int plane_scale_bits = 3; // of an unsigned code's scale
+/// Planes that a code times its scale takes: TQ1_0, TQ2_0 and Q2_K fit one byte.
+template <class Traits>
+constexpr int planes_of = Traits::group == 256 || (Traits::has_min && PanelCodec<Traits>::max_code <= 3) ? 1 : 2;
+constexpr int plane_minimums = 16; // of a block, zeros behind the groups
+
 /// Codes above 127 that the instruction set takes as signed need no correction.
 template <class Traits>
 constexpr bool has_bias = !Traits::has_min && !signed_panels && !(PanelCodec<Traits>::max_code > 127 && wide_is_signed);
 
 /// Corrections for each rounding block. Without minimums one a group: minus the codes' bias times the sum of the
 /// group's activations, where a product's sum starts. With minimums one for each two groups: the sums of their
-/// activations as two 16-bit halves.
+/// activations as two 16-bit halves. In planes with minimums one for each of plane_minimums groups, by token: its
+/// activations' sum as two bfloat16, a multiple of 128 and the rest.
 template <class Traits>
-constexpr int corrections_per_block = Traits::has_min ? (rounding_groups<Traits> + 1) / 2 : rounding_groups<Traits>;
+constexpr int corrections_per_block = !Traits::has_min    ? rounding_groups<Traits>
+                                      : in_planes<Traits> ? plane_minimums
+                                                          : (rounding_groups<Traits> + 1) / 2;
+
+/// A whole number of at most eight bits as bfloat16.
+KERN_INLINE std::uint32_t small_bfloat(std::int32_t value) { return float_bits(static_cast<float>(value)) >> 16; }
 
 /// corrections [columns / rounding block][corrections_per_block][T] of one tile
 template <class Traits>
@@ -47,6 +62,13 @@ void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int
     for (int g = 0; g < columns / Traits::group; ++g)
       for (int t = 0; t < tokens; ++t)
         corrections[g * tokens + t] = has_bias<Traits> ? -PanelCodec<Traits>::bias * group_sum(g, t) : 0;
+  } else if constexpr (in_planes<Traits>) {
+    for (int b = 0; b < columns / rounding_block<Traits>; ++b)
+      for (int t = 0; t < tokens; ++t)
+        for (int g = 0; g < plane_minimums; ++g) {
+          const std::int32_t sum = g < rounding_groups<Traits> ? group_sum(b * rounding_groups<Traits> + g, t) : 0;
+          *corrections++ = static_cast<std::int32_t>(small_bfloat(sum & ~127) | small_bfloat(sum & 127) << 16);
+        }
   } else {
     for (int b = 0; b < columns / rounding_block<Traits>; ++b)
       for (int p = 0; p < corrections_per_block<Traits>; ++p, corrections += tokens)
