@@ -21,18 +21,13 @@ KERN_INLINE void quantize_block(const float* x, std::int8_t* codes, float* scale
     return;
   }
   const Floats inverse = every_lane(127.0f / largest);
-  for (int g = 0; g < width / 16; ++g) {
-    Ints sum{};
-    unroll<16 / lane_count>([&](auto part) __attribute__((always_inline)) {
-      const int i = g * 16 + part * lane_count;
-      // Rounds to even: the fraction bits left after adding 1.5 * 2^23 are the integer.
-      const Floats shifted = load_vector<Floats>(x + i) * inverse + every_lane(0x1.8p23f);
-      const Ints code = reinterpret_cast<Ints>(shifted) - 0x4B400000;
-      sum += code;
-      store_vector(codes + i, __builtin_convertvector(code, LaneBytes));
-    });
-    sums[g] = static_cast<std::int16_t>(sum_of_lanes(sum));
+  for (int i = 0; i < width; i += lane_count) {
+    // Rounds to even: the fraction bits left after adding 1.5 * 2^23 are the integer.
+    const Floats shifted = load_vector<Floats>(x + i) * inverse + every_lane(0x1.8p23f);
+    const Ints code = reinterpret_cast<Ints>(shifted) - 0x4B400000;
+    store_vector(codes + i, __builtin_convertvector(code, LaneBytes));
   }
+  sum_codes<width>(codes, sums);
 }
 
 template <int block> void quantize_row_by(const float* x, int columns, int index, const QuantizedRows& out) {

@@ -43,8 +43,23 @@ constexpr int corrections_per_block = !Traits::has_min    ? rounding_groups<Trai
                                       : in_planes<Traits> ? plane_minimums
                                                           : (rounding_groups<Traits> + 1) / 2;
 
-/// A whole number of at most eight bits as bfloat16.
-KERN_INLINE std::uint32_t small_bfloat(std::int32_t value) { return float_bits(static_cast<float>(value)) >> 16; }
+/// A block's sums of groups [tokens][plane_minimums] from sums of 16 activations [16][tokens], for up to 16 tokens.
+template <int groups> KERN_INLINE void plane_sums(const std::int16_t* sums, int tokens, std::int32_t* corrections) {
+  constexpr int per_group = 16 / groups;
+  alignas(64) std::uint32_t by_group[plane_minimums * 16] = {};
+  alignas(64) std::uint32_t by_token[16 * plane_minimums];
+  for (int g = 0; g < groups; ++g) {
+    std::int32_t sum[16] = {};
+    for (int i = 0; i < per_group; ++i)
+      for (int t = 0; t < tokens; ++t) sum[t] += sums[(g * per_group + i) * tokens + t];
+    // As bfloat16 both are the upper half of a float, whose lower half is zero.
+    for (int t = 0; t < 16; ++t)
+      by_group[g * 16 + t] =
+          float_bits(static_cast<float>(sum[t] & ~127)) >> 16 | float_bits(static_cast<float>(sum[t] & 127));
+  }
+  transpose_words(by_group, 16, by_token, plane_minimums);
+  __builtin_memcpy(corrections, by_token, static_cast<std::size_t>(tokens) * plane_minimums * sizeof *corrections);
+}
 
 /// corrections [columns / rounding block][corrections_per_block][T] of one tile
 template <class Traits>
@@ -64,11 +79,7 @@ void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int
         corrections[g * tokens + t] = has_bias<Traits> ? -PanelCodec<Traits>::bias * group_sum(g, t) : 0;
   } else if constexpr (in_planes<Traits>) {
     for (int b = 0; b < columns / rounding_block<Traits>; ++b)
-      for (int t = 0; t < tokens; ++t)
-        for (int g = 0; g < plane_minimums; ++g) {
-          const std::int32_t sum = g < rounding_groups<Traits> ? group_sum(b * rounding_groups<Traits> + g, t) : 0;
-          *corrections++ = static_cast<std::int32_t>(small_bfloat(sum & ~127) | small_bfloat(sum & 127) << 16);
-        }
+      plane_sums<rounding_groups<Traits>>(sums + b * 16 * tokens, tokens, corrections + b * plane_minimums * tokens);
   } else {
     for (int b = 0; b < columns / rounding_block<Traits>; ++b)
       for (int p = 0; p < corrections_per_block<Traits>; ++p, corrections += tokens)
