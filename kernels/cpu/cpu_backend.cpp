@@ -210,11 +210,10 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
   return weight;
 }
 
-std::int64_t CpuBackend::settle(const Weight& weight) {
+void CpuBackend::settle(const Weight& weight) {
   // Layout is the backend's business and changes no result: to everybody else the weight stays the same.
   auto& waiting = const_cast<CpuWeight&>(cpu(weight));
   if (settles_ && waiting.panels && !waiting.interleaved) interleave(waiting);
-  return weight.rows;
 }
 
 void CpuBackend::interleave(CpuWeight& weight) {
@@ -309,15 +308,21 @@ namespace {
 
 /// The rows of a matrix, handed out to threads. One token: some panels at a time to whoever is free, because memory
 /// serves cores unevenly, and the fewer the nearer the end, so that all end together. Several: a share each, because
-/// every share prepares the activations for itself.
+/// every share prepares the activations for itself; some rows at a time, so that their results are still in the
+/// second-level cache for what comes after the product.
 class RowQueue {
 public:
-  RowQueue(std::int64_t rows, int tokens, int threads) : rows_(rows), threads_(threads), shared_(tokens == 1) {}
+  RowQueue(const Weight& weight, int tokens, int threads)
+      : rows_(weight.rows), threads_(threads), shared_(tokens == 1),
+        at_once_(activation_block(weight.format) && tokens <= product_tokens(weight.columns) ? rows_at_once : rows_) {}
+  /// The most rows that work() is called with.
+  std::int64_t at_once() const { return shared_ ? rows_ : at_once_; }
   /// Calls work(rows, continues) until there are none left.
   template <class Work> void drain(int thread, Work&& work) {
     if (!shared_) {
       const Share rows = share_of(rows_, thread, threads_, chunk_rows);
-      if (rows.begin < rows.end) work(rows, false);
+      for (std::int64_t row = rows.begin; row < rows.end; row += at_once_)
+        work(Share{row, std::min(row + at_once_, rows.end)}, row > rows.begin);
       return;
     }
     bool continues = false;
@@ -338,11 +343,22 @@ private:
     return {begin, end};
   }
 
+  static constexpr std::int64_t rows_at_once = 64; // 128 KB of results of 512 tokens
   std::int64_t rows_;
   int threads_;
   bool shared_;
+  std::int64_t at_once_;
   std::atomic<std::int64_t> next_{0};
 };
+
+/// A thread's part of `scratch` [tokens][columns] as [tokens][queue.at_once()], so that it stays in the cache; all of
+/// it where that doesn't fit. Element [t][row] is that of row `rows.begin` and on.
+Rows scratch_of_rows(Rows scratch, const RowQueue& queue, Share rows, int thread, int threads) {
+  const std::int64_t columns = queue.at_once();
+  if (columns * threads > scratch.columns) return scratch;
+  float* data = scratch.data + static_cast<std::ptrdiff_t>(thread) * scratch.rows * columns;
+  return {data - rows.begin, scratch.rows, static_cast<int>(columns)};
+}
 
 } // namespace
 
@@ -372,7 +388,8 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
 
 void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
   const Product product{&weight, nullptr, out};
-  RowQueue queue(settle(weight), x.rows, pool_.size());
+  settle(weight);
+  RowQueue queue(weight, x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
     pool_.barrier();
@@ -397,8 +414,10 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
   if (products.size() > most || mixes(products, x.rows))
     return Backend::norm_products(x, norm, epsilon, normed, products);
   std::array<std::optional<RowQueue>, most> queues;
-  for (std::size_t i = 0; i < products.size(); ++i)
-    queues[i].emplace(settle(*products[i].weight), x.rows, pool_.size());
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    settle(*products[i].weight);
+    queues[i].emplace(*products[i].weight, x.rows, pool_.size());
+  }
   pool_.run([&](int thread) {
     prepare_rows(thread, x, &norm, epsilon, normed, products);
     pool_.barrier();
@@ -414,34 +433,37 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
   if (mixes(products, x.rows)) return Backend::norm_gate_up(x, norm, epsilon, activation, normed, gate, up);
   // Both matrices have the same rows, so the rows of one meet those of the other.
   settle(*up.weight);
-  RowQueue queue(settle(*gate.weight), x.rows, pool_.size());
+  settle(*gate.weight);
+  RowQueue queue(*gate.weight, x.rows, pool_.size());
   const bool same_format = gate.weight->format == up.weight->format;
   pool_.run([&](int thread) {
     prepare_rows(thread, x, &norm, epsilon, normed, products);
     pool_.barrier();
     queue.drain(thread, [&](Share rows, bool continues) {
+      Product part = up;
+      part.out = scratch_of_rows(up.out, queue, rows, thread, pool_.size());
       product_share(thread, gate, normed, rows, continues && same_format);
-      product_share(thread, up, normed, rows, same_format);
-      for (int t = 0; t < x.rows; ++t) {
-        const std::int64_t begin = static_cast<std::int64_t>(t) * gate.out.columns + rows.begin;
-        kernels_.activate(up.out.data + begin, gate.out.data + begin, rows.end - rows.begin);
-      }
+      product_share(thread, part, normed, rows, same_format);
+      for (std::int64_t t = 0; t < x.rows; ++t)
+        kernels_.activate(part.out.data + t * part.out.columns + rows.begin,
+                          gate.out.data + t * gate.out.columns + rows.begin, rows.end - rows.begin);
     });
   });
 }
 
 void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
   const Product product{&weight, bias, scratch};
-  RowQueue queue(settle(weight), x.rows, pool_.size());
+  settle(weight);
+  RowQueue queue(weight, x.rows, pool_.size());
   pool_.run([&](int thread) {
     prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
     pool_.barrier();
     queue.drain(thread, [&](Share rows, bool continues) {
-      product_share(thread, product, x, rows, continues);
-      for (int t = 0; t < x.rows; ++t)
-        for (std::int64_t r = t * static_cast<std::int64_t>(scratch.columns) + rows.begin, left = rows.end - rows.begin;
-             left > 0; ++r, --left)
-          residual.data[r] += scratch.data[r];
+      const Product part{&weight, bias, scratch_of_rows(scratch, queue, rows, thread, pool_.size())};
+      product_share(thread, part, x, rows, continues);
+      for (std::int64_t t = 0; t < x.rows; ++t)
+        for (std::int64_t r = rows.begin; r < rows.end; ++r)
+          residual.data[t * residual.columns + r] += part.out.data[t * part.out.columns + r];
     });
   });
 }

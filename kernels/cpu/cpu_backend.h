@@ -69,7 +69,7 @@ private:
   void interleave(CpuWeight& weight);
   /// Interleaves a weight that waits for it, if this step is one for that. Returns its rows: a queue of them is made
   /// from a weight that was settled.
-  std::int64_t settle(const Weight& weight);
+  void settle(const Weight& weight);
 
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
   void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
