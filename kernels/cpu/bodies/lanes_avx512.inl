@@ -10,7 +10,7 @@ constexpr int tile_tokens = 6; // with two vectors of rows 12 sums and 12 result
 constexpr int tile_vectors = 2; // 8 loads serve 12 products
 
 constexpr bool wide_is_signed = false;
-constexpr int code_class(int, int) { return 255; } // any unsigned code
+constexpr int code_class(int, int, bool) { return 255; } // any unsigned code
 
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
   return (Ints)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)codes, _mm512_set1_epi32(x));

@@ -4,7 +4,7 @@ constexpr int tile_tokens = 2;
 constexpr int tile_vectors = 1;
 
 constexpr bool wide_is_signed = false;
-constexpr int code_class(int, int) { return 255; } // any unsigned code
+constexpr int code_class(int, int, bool) { return 255; } // any unsigned code
 
 #if defined(__SSE2__)
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {

@@ -181,7 +181,9 @@ template <class Traits> KERN_INLINE void unpack_codes(const PanelSource& source,
   const typename Codec::Header header(source);
   if constexpr (sums_whole<Traits>) {
     unroll<groups>([&](auto g) __attribute__((always_inline)) {
-      store_vector(to.whole_scales + (at * groups + g) * chunk_rows, header.template whole_scale<g>());
+      Ints scale = header.template whole_scale<g>();
+      if constexpr (in_scaled_runs<Traits>) scale = whole_lanes(scale);
+      store_vector(to.whole_scales + (at * groups + g) * chunk_rows, scale);
     });
     store_vector(to.scales + at * chunk_rows, header.d);
   } else {
