@@ -25,18 +25,33 @@ void pause_core() {
 #endif
 }
 
+} // namespace
+
+bool ThreadPool::ReadAhead::fetch() {
+  constexpr int lines = 8;
+  for (int i = 0; i < lines; ++i, at += 64) {
+    if (at >= end) return false;
+    __builtin_prefetch(at, 0, 2);
+  }
+  return true;
+}
+
 /// Returns when `value` no longer equals `old`.
-void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
+void ThreadPool::wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, ReadAhead& ahead) {
   for (int i = 0; i < spin_limit; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
-    pause_core();
+    if (!ahead.fetch()) pause_core();
   }
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
 
-} // namespace
+void ThreadPool::read_ahead(int thread, std::span<const std::byte> bytes) {
+  ReadAhead& ahead = ahead_[static_cast<std::size_t>(thread)];
+  if (ahead.begin == bytes.data()) return;
+  ahead = {bytes.data(), bytes.data(), bytes.data() + bytes.size()};
+}
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : ahead_(static_cast<std::size_t>(threads)) {
   workers_.reserve(static_cast<std::size_t>(std::max(threads - 1, 0)));
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(i); });
 }
@@ -58,13 +73,13 @@ void ThreadPool::run_erased(Function function, void* context) {
   function(context, 0);
   for (std::uint32_t left = running_.load(std::memory_order_acquire); left != 0;
        left = running_.load(std::memory_order_acquire))
-    wait_for_change(running_, left);
+    wait_for_change(running_, left, ahead_[0]);
 }
 
 void ThreadPool::worker(int thread) {
   std::uint32_t seen = 0;
   for (;;) {
-    wait_for_change(epoch_, seen);
+    wait_for_change(epoch_, seen, ahead_[static_cast<std::size_t>(thread)]);
     seen += 1;
     if (stopping_) return;
     function_(context_, thread);
@@ -72,7 +87,7 @@ void ThreadPool::worker(int thread) {
   }
 }
 
-void ThreadPool::barrier() {
+void ThreadPool::barrier(int thread) {
   if (workers_.empty()) return;
   const std::uint32_t generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == workers_.size()) {
@@ -80,7 +95,7 @@ void ThreadPool::barrier() {
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();
   } else {
-    wait_for_change(generation_, generation);
+    wait_for_change(generation_, generation, ahead_[static_cast<std::size_t>(thread)]);
   }
 }
 

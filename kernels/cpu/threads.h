@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -29,15 +31,30 @@ public:
   }
 
   /// Called by every thread from within run(): returns when all have called it.
-  void barrier();
+  void barrier(int thread);
+
+  /// Called by a thread from within run(): what it brings into its second-level cache whenever it waits, from now on.
+  /// Goes on where it stopped where that has the same beginning. A hint: the bytes are never read.
+  void read_ahead(int thread, std::span<const std::byte> bytes);
 
 private:
   using Function = void (*)(void* context, int thread);
 
+  /// What one thread is still to fetch while it waits; only that thread looks at it.
+  struct alignas(64) ReadAhead {
+    const std::byte* begin = nullptr;
+    const std::byte* at = nullptr;
+    const std::byte* end = nullptr;
+
+    bool fetch();
+  };
+
+  void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, ReadAhead& ahead);
   void run_erased(Function function, void* context);
   void worker(int thread);
 
   std::vector<std::thread> workers_;
+  std::vector<ReadAhead> ahead_;
   Function function_ = nullptr;
   void* context_ = nullptr;
   // Each on its own cache line: the counters are written by many, the epochs read by many.
