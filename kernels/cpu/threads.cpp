@@ -37,12 +37,21 @@ bool ThreadPool::ReadAhead::fetch() {
 }
 
 /// Returns when `value` no longer equals `old`.
-void ThreadPool::wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, ReadAhead& ahead) {
+void ThreadPool::wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int thread) {
+  ReadAhead& ahead = ahead_[static_cast<std::size_t>(thread)];
   for (int i = 0; i < spin_limit; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
     if (!ahead.fetch()) pause_core();
   }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+  sleepers_.fetch_add(1);
+  while (value.load() == old) value.wait(old);
+  sleepers_.fetch_sub(1);
+}
+
+/// To be called after `value` changed. Either it sees the sleeper, or the sleeper sees the change: both happen in the
+/// one order of all sequentially consistent operations.
+void ThreadPool::wake_sleepers(std::atomic<std::uint32_t>& value) {
+  if (sleepers_.load() != 0) value.notify_all();
 }
 
 void ThreadPool::read_ahead(int thread, std::span<const std::byte> bytes) {
@@ -58,8 +67,8 @@ ThreadPool::ThreadPool(int threads) : ahead_(static_cast<std::size_t>(threads)) 
 
 ThreadPool::~ThreadPool() {
   stopping_ = true;
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_all();
+  epoch_.fetch_add(1);
+  wake_sleepers(epoch_);
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -68,22 +77,22 @@ void ThreadPool::run_erased(Function function, void* context) {
   function_ = function;
   context_ = context;
   running_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_all();
+  epoch_.fetch_add(1);
+  wake_sleepers(epoch_);
   function(context, 0);
   for (std::uint32_t left = running_.load(std::memory_order_acquire); left != 0;
        left = running_.load(std::memory_order_acquire))
-    wait_for_change(running_, left, ahead_[0]);
+    wait_for_change(running_, left, 0);
 }
 
 void ThreadPool::worker(int thread) {
   std::uint32_t seen = 0;
   for (;;) {
-    wait_for_change(epoch_, seen, ahead_[static_cast<std::size_t>(thread)]);
+    wait_for_change(epoch_, seen, thread);
     seen += 1;
     if (stopping_) return;
     function_(context_, thread);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
+    if (running_.fetch_sub(1) == 1) wake_sleepers(running_);
   }
 }
 
@@ -92,10 +101,10 @@ void ThreadPool::barrier(int thread) {
   const std::uint32_t generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == workers_.size()) {
     arrived_.store(0, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    generation_.fetch_add(1);
+    wake_sleepers(generation_);
   } else {
-    wait_for_change(generation_, generation, ahead_[static_cast<std::size_t>(thread)]);
+    wait_for_change(generation_, generation, thread);
   }
 }
 

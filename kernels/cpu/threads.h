@@ -49,20 +49,23 @@ private:
     bool fetch();
   };
 
-  void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, ReadAhead& ahead);
+  void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int thread);
+  void wake_sleepers(std::atomic<std::uint32_t>& value);
   void run_erased(Function function, void* context);
   void worker(int thread);
 
   std::vector<std::thread> workers_;
   std::vector<ReadAhead> ahead_;
+  // Two cache lines: one that waiting threads look at, and one that each thread writes when it is done. Weights that
+  // stream by displace both, and every line more is a wait for memory.
+  alignas(64) std::atomic<std::uint32_t> epoch_{0}; // run() calls
+  std::atomic<std::uint32_t> generation_{0};        // barriers
+  std::atomic<std::uint32_t> sleepers_{0};
+  bool stopping_ = false;
   Function function_ = nullptr;
   void* context_ = nullptr;
-  // Each on its own cache line: the counters are written by many, the epochs read by many.
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};
-  alignas(64) std::atomic<std::uint32_t> running_{0};
-  alignas(64) std::atomic<std::uint32_t> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> generation_{0};
-  bool stopping_ = false;
+  alignas(64) std::atomic<std::uint32_t> running_{0}; // workers that aren't done
+  std::atomic<std::uint32_t> arrived_{0};             // threads at the barrier
 };
 
 /// Contiguous share [begin, end) of `total` items for a thread, in multiples of `unit` but for the last.
