@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "kernels/cpu/memory.h"
+#include "kernels/cpu/row_queue.h"
 #include "kernels/math.h"
 #include "quant/formats.h"
 
@@ -76,6 +77,8 @@ public:
   bool droppable = false;
   std::vector<float> floats; // owned by vectors
   std::shared_ptr<PanelArena> arena;
+  /// Where the matrix begins that was used after this one, by a step of one token before: what waiting threads fetch.
+  std::shared_ptr<FirstRows> next = std::make_shared<FirstRows>();
 
   const float* vector() const { return reinterpret_cast<const float*>(data); }
 };
@@ -276,8 +279,8 @@ void CpuBackend::rms_norm(Rows x, const Weight& weight, float epsilon, Rows out)
   pool_.run([&](int thread) { norm_rows(thread, x, weight, epsilon, out); });
 }
 
-void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
-                              std::span<const Product> products) {
+void CpuBackend::prepare_rows(int thread, const ProductInput& input, std::span<const Product> products) {
+  const auto& [x, norm, epsilon, normed] = input;
   bool kinds[2] = {};
   for (const Product& product : products)
     if (const int block = activation_block(product.weight->format)) kinds[block == 256] = true;
@@ -306,52 +309,14 @@ void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsi
 
 namespace {
 
-/// The rows of a matrix, handed out to threads. One token: some panels at a time to whoever is free, because memory
-/// serves cores unevenly, and the fewer the nearer the end, so that all end together. Several: a share each, because
-/// every share prepares the activations for itself; some rows at a time, so that their results are still in the
-/// second-level cache for what comes after the product.
-class RowQueue {
-public:
-  RowQueue(const Weight& weight, int tokens, int threads)
-      : rows_(weight.rows), threads_(threads), shared_(tokens == 1),
-        at_once_(activation_block(weight.format) && tokens <= product_tokens(weight.columns) ? rows_at_once : rows_) {}
-  /// The most rows that work() is called with.
-  std::int64_t at_once() const { return shared_ ? rows_ : at_once_; }
-  /// Calls work(rows, continues) until there are none left.
-  template <class Work> void drain(int thread, Work&& work) {
-    if (!shared_) {
-      const Share rows = share_of(rows_, thread, threads_, chunk_rows);
-      for (std::int64_t row = rows.begin; row < rows.end; row += at_once_)
-        work(Share{row, std::min(row + at_once_, rows.end)}, row > rows.begin);
-      return;
-    }
-    bool continues = false;
-    for (Share rows = take(); rows.begin < rows.end; rows = take()) {
-      work(rows, continues);
-      continues = true;
-    }
-  }
+/// How many rows of a matrix are multiplied before what follows the product, so that their results are still in the
+/// second-level cache then: 128 KB of 512 tokens. All of a share where every part would prepare activations anew.
+std::int64_t rows_at_once(const Weight& weight, int tokens) {
+  const bool prepares_once = activation_block(weight.format) && tokens <= product_tokens(weight.columns);
+  return prepares_once ? 64 : weight.rows;
+}
 
-private:
-  Share take() {
-    std::int64_t begin = next_.load(std::memory_order_relaxed);
-    std::int64_t end = begin;
-    do {
-      const std::int64_t chunks = (rows_ - begin) / (std::int64_t{2} * threads_ * chunk_rows);
-      end = std::min(begin + std::max<std::int64_t>(chunks, 1) * chunk_rows, rows_);
-    } while (begin < end && !next_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
-    return {begin, end};
-  }
-
-  static constexpr std::int64_t rows_at_once = 64; // 128 KB of results of 512 tokens
-  std::int64_t rows_;
-  int threads_;
-  bool shared_;
-  std::int64_t at_once_;
-  std::atomic<std::int64_t> next_{0};
-};
-
-/// A thread's part of `scratch` [tokens][columns] as [tokens][queue.at_once()], so that it stays in the cache; all of
+/// A thread's part of `scratch` [tokens][columns] as [tokens][columns of a part], so that it stays in the cache; all of
 /// it where that doesn't fit. Element [t][row] is that of row `rows.begin` and on.
 Rows scratch_of_rows(Rows scratch, const RowQueue& queue, Share rows, int thread, int threads) {
   const std::int64_t columns = queue.at_once();
@@ -386,13 +351,28 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
     for (std::int64_t r = rows.begin; r < rows.end; ++r) product.out.data[t * share.out_stride + r] += bias[r];
 }
 
+template <class Multiply>
+void CpuBackend::run_products(const ProductInput& input, std::span<const Product> products, Multiply&& multiply) {
+  FirstRows next;
+  if (input.x.rows == 1) {
+    const CpuWeight& weight = cpu(*products.front().weight);
+    if (last_) *last_ = FirstRows(weight.data, weight.row_bytes, weight.rows, pool_.size());
+    last_ = weight.next;
+    next = *last_;
+  }
+  pool_.run([&](int thread) {
+    prepare_rows(thread, input, products);
+    pool_.barrier(thread);
+    multiply(thread);
+    pool_.read_ahead(thread, next.of(thread));
+  });
+}
+
 void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
   const Product product{&weight, nullptr, out};
   settle(weight);
-  RowQueue queue(weight, x.rows, pool_.size());
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
-    pool_.barrier();
+  RowQueue queue(weight.rows, x.rows, pool_.size(), rows_at_once(weight, x.rows));
+  run_products({x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) { product_share(thread, product, x, rows, continues); });
   });
 }
@@ -415,12 +395,11 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
     return Backend::norm_products(x, norm, epsilon, normed, products);
   std::array<std::optional<RowQueue>, most> queues;
   for (std::size_t i = 0; i < products.size(); ++i) {
-    settle(*products[i].weight);
-    queues[i].emplace(*products[i].weight, x.rows, pool_.size());
+    const Weight& weight = *products[i].weight;
+    settle(weight);
+    queues[i].emplace(weight.rows, x.rows, pool_.size(), rows_at_once(weight, x.rows));
   }
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, &norm, epsilon, normed, products);
-    pool_.barrier();
+  run_products({x, &norm, epsilon, normed}, products, [&](int thread) {
     for (std::size_t i = 0; i < products.size(); ++i)
       queues[i]->drain(
           thread, [&](Share rows, bool continues) { product_share(thread, products[i], normed, rows, continues); });
@@ -434,11 +413,9 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
   // Both matrices have the same rows, so the rows of one meet those of the other.
   settle(*up.weight);
   settle(*gate.weight);
-  RowQueue queue(*gate.weight, x.rows, pool_.size());
+  RowQueue queue(gate.weight->rows, x.rows, pool_.size(), rows_at_once(*gate.weight, x.rows));
   const bool same_format = gate.weight->format == up.weight->format;
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, &norm, epsilon, normed, products);
-    pool_.barrier();
+  run_products({x, &norm, epsilon, normed}, products, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) {
       Product part = up;
       part.out = scratch_of_rows(up.out, queue, rows, thread, pool_.size());
@@ -454,10 +431,8 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
 void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
   const Product product{&weight, bias, scratch};
   settle(weight);
-  RowQueue queue(weight, x.rows, pool_.size());
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
-    pool_.barrier();
+  RowQueue queue(weight.rows, x.rows, pool_.size(), rows_at_once(weight, x.rows));
+  run_products({x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) {
       const Product part{&weight, bias, scratch_of_rows(scratch, queue, rows, thread, pool_.size())};
       product_share(thread, part, x, rows, continues);
@@ -515,38 +490,66 @@ void CpuBackend::rotate(const Rope& rope, Rows table, int head_dim, Rows x) {
   });
 }
 
-void CpuBackend::store_rows(int thread, const KvLayer& cache, const StepInputs& step, Rows k, Rows v) {
-  const Share rows = share_of(k.rows, thread, pool_.size());
-  for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-    const int position = step.position[t];
-    const std::int32_t page = step.table(cache.group, step.sequence[t])[page_of(position)];
-    kernels_.store_kv(cache.view, cache.pool + static_cast<std::size_t>(page) * cache.view.page_bytes,
-                      slot_of(position), k.data + t * k.columns, v.data + t * v.columns);
+namespace {
+
+/// KV heads [first, first + count) of one row.
+struct RowHeads {
+  std::int64_t row;
+  int first;
+  int count;
+};
+
+/// Calls work(heads) for a thread's share of all KV heads of n rows: a decode step has but one row.
+template <class Work> void each_row_heads(int rows, int kv_heads, int thread, int threads, Work&& work) {
+  const Share share = share_of(static_cast<std::int64_t>(rows) * kv_heads, thread, threads);
+  for (std::int64_t at = share.begin; at < share.end;) {
+    const auto first = static_cast<int>(at % kv_heads);
+    const auto count = static_cast<int>(std::min<std::int64_t>(kv_heads - first, share.end - at));
+    work(RowHeads{at / kv_heads, first, count});
+    at += count;
   }
 }
 
+/// Keys and values of one row's heads into the page of its position.
+void store_heads(const CpuKernels& kernels, const KvLayer& cache, const StepInputs& step, const RowHeads& heads, Rows k,
+                 Rows v) {
+  const KvShape& shape = cache.view.shape;
+  const int position = step.position[heads.row];
+  const std::int32_t page = step.table(cache.group, step.sequence[heads.row])[page_of(position)];
+  kernels.store_kv(cache.view.heads(heads.first, heads.count),
+                   cache.pool + static_cast<std::size_t>(page) * cache.view.page_bytes, slot_of(position),
+                   k.data + heads.row * k.columns + heads.first * shape.key_dim,
+                   v.data + heads.row * v.columns + heads.first * shape.value_dim);
+}
+
+} // namespace
+
 void CpuBackend::store_kv(const KvLayer& cache, const StepInputs& step, Rows k, Rows v) {
-  pool_.run([&](int thread) { store_rows(thread, cache, step, k, v); });
+  pool_.run([&](int thread) {
+    each_row_heads(k.rows, cache.view.shape.heads, thread, pool_.size(),
+                   [&](const RowHeads& heads) { store_heads(kernels_, cache, step, heads, k, v); });
+  });
 }
 
 void CpuBackend::norm_rotate_store(const HeadNorm& norm, const Rope* rope, Rows table, const KvLayer& cache,
                                    const StepInputs& step, Rows q, Rows k, Rows v) {
   const int head_dim = cache.view.shape.key_dim;
+  const int kv_heads = cache.view.shape.heads;
+  const auto prepare = [&](const Weight* weight, Rows x, const RowHeads& heads) {
+    const int group = x.columns / head_dim / kv_heads; // of its heads that belong to a KV head
+    const int count = heads.count * group;
+    float* begin = x.data + heads.row * x.columns + heads.first * group * head_dim;
+    if (weight)
+      for (float* head = begin; head < begin + count * head_dim; head += head_dim)
+        kernels_.rms_norm(head, cpu(*weight).vector(), norm.epsilon, head_dim, head);
+    if (rope) kernels_.rotate(rope->pairs, rope->dims, table.data + heads.row * table.columns, count, head_dim, begin);
+  };
   pool_.run([&](int thread) {
-    const Share rows = share_of(q.rows, thread, pool_.size());
-    const auto prepare = [&](const Weight* weight, Rows x) {
-      const int heads = x.columns / head_dim;
-      for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-        float* row = x.data + t * x.columns;
-        if (weight)
-          for (int h = 0; h < heads; ++h)
-            kernels_.rms_norm(row + h * head_dim, cpu(*weight).vector(), norm.epsilon, head_dim, row + h * head_dim);
-        if (rope) kernels_.rotate(rope->pairs, rope->dims, table.data + t * table.columns, heads, head_dim, row);
-      }
-    };
-    prepare(norm.query, q);
-    prepare(norm.key, k);
-    store_rows(thread, cache, step, k, v); // the same share of rows, so no barrier
+    each_row_heads(q.rows, kv_heads, thread, pool_.size(), [&](const RowHeads& heads) {
+      prepare(norm.query, q, heads);
+      prepare(norm.key, k, heads);
+      store_heads(kernels_, cache, step, heads, k, v);
+    });
   });
 }
 

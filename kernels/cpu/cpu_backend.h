@@ -20,6 +20,7 @@ enum class Repack {
 };
 
 class CpuWeight;
+class FirstRows;
 class PanelArena;
 
 /// Weights other than quantized matrices stay in the file's layout, mapped. Results are independent of layouts, of the
@@ -71,12 +72,20 @@ private:
   /// from a weight that was settled.
   void settle(const Weight& weight);
 
+  /// What products share: x, and its norm where there is one, into `normed`.
+  struct ProductInput {
+    Rows x;
+    const Weight* norm = nullptr;
+    float epsilon = 0.0f;
+    Rows normed;
+  };
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
-  void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
-                    std::span<const Product> products);
+  void prepare_rows(int thread, const ProductInput& input, std::span<const Product> products);
+  /// Calls multiply(thread) on every thread once the input is prepared.
+  template <class Multiply>
+  void run_products(const ProductInput& input, std::span<const Product> products, Multiply&& multiply);
   void product_share(int thread, const Product& product, Rows x, Share rows, bool continues);
   void norm_rows(int thread, Rows x, const Weight& weight, float epsilon, Rows out);
-  void store_rows(int thread, const KvLayer& cache, const StepInputs& step, Rows k, Rows v);
 
   const CpuKernels& kernels_;
   ThreadPool pool_;
@@ -85,6 +94,7 @@ private:
   std::uint64_t expected_ = 0; // bytes of weights announced
   std::shared_ptr<PanelArena> arena_;
   std::unique_ptr<Workspace> workspace_;
+  std::shared_ptr<FirstRows> last_; // of the matrix used last by a step of one token
 };
 
 } // namespace kern

@@ -13,7 +13,7 @@
 //                                  whole numbers or not, treat as this one
 //   dot_pairs(acc, a, b)           acc + the sum of a lane's two 16-bit products
 //   to_floats, fused_lanes (a * b + c), fused_negated (c - a * b), look_up (a byte of 16 for each index byte),
-//   load_halves, load_shorts, load_bytes_wide, largest_lane
+//   load_halves, store_halves (to nearest, ties to even, as to_half), load_shorts, load_bytes_wide, largest_lane
 
 #if defined(__AVX512VNNI__)
 constexpr int lane_count = 16;

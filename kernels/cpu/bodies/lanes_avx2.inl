@@ -80,6 +80,9 @@ KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph((__m256)from, _MM_FROUND_TO_NEAREST_INT));
+}
 KERN_INLINE Words load_shorts(const std::uint16_t* from) {
   return (Words)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }

@@ -28,6 +28,9 @@ KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph((__m512)from, _MM_FROUND_TO_NEAREST_INT));
+}
 KERN_INLINE Words load_shorts(const std::uint16_t* from) {
   return (Words)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }

@@ -39,6 +39,9 @@ KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
 }
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)from)));
+}
 KERN_INLINE Words load_shorts(const std::uint16_t* from) { return (Words)vmovl_u16(vld1_u16(from)); }
 KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
   const uint8x8_t four = vcreate_u8(load_vector<std::uint32_t>(from));

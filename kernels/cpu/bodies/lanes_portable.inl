@@ -53,6 +53,9 @@ KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   for (int i = 0; i < lane_count; ++i) out[i] = to_float(Half{from[i]});
   return out;
 }
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  for (int i = 0; i < lane_count; ++i) to[i] = to_half(from[i]).bits;
+}
 KERN_INLINE Words load_shorts(const std::uint16_t* from) {
   Words out;
   for (int i = 0; i < lane_count; ++i) out[i] = from[i];

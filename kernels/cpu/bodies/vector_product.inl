@@ -65,7 +65,7 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, co
     };
     unroll<P>([&](auto p) __attribute__((always_inline)) {
       const std::byte* panel = panels + p * stride;
-      prefetch_block<Traits>(panel, b);
+      prefetch_block<Traits>(panel, b, blocks, (P - 1) * stride);
       // More than two copies of the longest loop body there is only take time to compile and room.
       if constexpr (parts <= 2)
         unroll<parts>([&](auto part)
