@@ -80,14 +80,9 @@ TEST_CASE("device: warpgroups' products equal the CPU's in tiles that are full a
 
 TEST_CASE("device: what becomes of a warpgroup product's result: parts x biases x epilogue") {
   if (!has_warpgroups()) return;
-  CpuBackend cpu(1);
-  cpu.reserve(test::test_limits(130, 2048));
-  check_warpgroup_tile<Q4_K>(cpu, {{33, 5, 16}, 512, 3, Epilogue::store, true});
-  check_warpgroup_tile<Q4_0>(cpu, {{17, 16}, 288, 33, Epilogue::store, true});
-  check_warpgroup_tile<IQ4_XS>(cpu, {{18}, 512, 2, Epilogue::add, true});
-  check_warpgroup_tile<Q8_0>(cpu, {{70}, 288, 35, Epilogue::add});
-  check_warpgroup_tile<Q4_K>(cpu, {{35, 35}, 512, 9, Epilogue::activate, true});
-  check_warpgroup_tile<Q5_1>(cpu, {{16, 16}, 320, 40, Epilogue::activate});
+  test::each_quantized_epilogue([]<class Traits>(CpuBackend& cpu, const ProductCase& shape, Traits) {
+    check_warpgroup_tile<Traits>(cpu, shape);
+  });
 }
 
 TEST_CASE("device: float products of warpgroups are as exact as rounded activations allow") {
@@ -114,27 +109,15 @@ TEST_CASE("device: a token's result of warpgroups doesn't depend on how many the
 
 TEST_CASE("device: what becomes of warpgroups' float product: parts x biases x epilogue") {
   if (!has_warpgroups()) return;
-  // Weights and activations so short that every product and sum is exact: the CPU's bits.
-  CpuBackend cpu(1);
-  cpu.reserve(test::test_limits(130, 2048));
-  const std::vector<ProductCase> shapes{{{33, 5, 16}, 100, 9, Epilogue::store, true},
-                                        {{70, 16}, 64, 40, Epilogue::store, true},
-                                        {{18}, 128, 2, Epilogue::add, true},
-                                        {{35, 35}, 203, 33, Epilogue::activate, true},
-                                        {{130, 130}, 36, 5, Epilogue::activate}};
-  const auto check = [&]<class Traits>(const ProductCase& shape, unsigned row_tiles, Traits) {
-    CAPTURE(row_tiles);
-    ProductProblem<Traits> problem(shape);
-    problem.make_exact();
-    problem.check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
+  const auto run = [](unsigned row_tiles) {
+    return [=](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x, const ProductCase& shape) {
+      CAPTURE(row_tiles);
       cuda::launch_warpgroup_float_product(on.device(), parts, x, shape.tokens, shape.epilogue,
                                            float_scratch(on, shape.tokens, shape.columns), row_tiles);
-    });
+    };
   };
-  for (const ProductCase& shape : shapes) {
-    check(shape, 1, BF16{});
-    for (const unsigned row_tiles : {2u, 4u}) check(shape, row_tiles, F16{});
-  }
+  test::check_float_epilogues<BF16>(run(1));
+  for (const unsigned row_tiles : {2u, 4u}) test::check_float_epilogues<F16>(run(row_tiles));
 }
 
 TEST_CASE("device: products of warpgroups are used where a check finds them right") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/lanes.h"
 #include "kernels/cuda/unit_codec.h"
 
 namespace kern::cuda {
@@ -47,25 +48,11 @@ KERN_DEVICE void round_unit(const float (&x)[8], int rounding, const RoundedUnit
 }
 
 /// 1 / sqrt(mean(x^2) + epsilon) of x [columns] in shared memory, which no thread may still be writing, in every thread
-/// of the block. The sum goes along the columns in 16 lanes, so it takes columns / 16 times the latency of an fma: 0.6
-/// us for 4096 columns; loads run ahead of it.
+/// of the block.
 KERN_DEVICE float norm_scale(const float* x, int columns, float epsilon, float* place) {
-  constexpr int ahead = 16;
-  if (thread_index() < 32) {
-    // The upper half of the warp does the same for company.
-    const int lane = thread_index() % 16;
-    float sum = 0.0f;
-    int i = lane;
-    for (; i + 16 * (ahead - 1) < columns; i += 16 * ahead) {
-      float values[ahead];
-      KERN_UNROLL
-      for (int j = 0; j < ahead; ++j) values[j] = x[i + 16 * j];
-      KERN_UNROLL
-      for (int j = 0; j < ahead; ++j) sum = fused(values[j], values[j], sum);
-    }
-    for (; i < columns; i += 16) sum = fused(x[i], x[i], sum);
-    for (int width = 8; width >= 1; width /= 2) sum += from_lane_xor(sum, width);
-    if (thread_index() == 0) *place = divide(1.0f, square_root(divide(sum, static_cast<float>(columns)) + epsilon));
+  if (warp_index() == 0) {
+    const float mean = divide(sum_of_squares(x, columns), static_cast<float>(columns));
+    if (lane_index() == 0) *place = divide(1.0f, square_root(mean + epsilon));
   }
   block_barrier();
   return *place;

@@ -54,48 +54,8 @@ template <class Traits> struct UnitWords {
 /// Codes, scales and minimums of a unit in the canonical arithmetic's terms:
 ///   weight = scale(group) * (codes - offset)            formats without minimums
 ///   weight = scale(group) * codes - min_scale(rounding) * minimum(group)
-/// Every member is called with constants, after unrolling. This one serves every format by its scalar codec; formats
-/// that matter have their own (codecs.h).
-template <class Traits> struct UnitCodec {
-  static constexpr int offset = 0;
-
-  template <UnitHome home> KERN_DEVICE void load(const std::byte* unit, int row) {
-    UnitWords<Traits> words;
-    words.template load<home>(unit, row);
-    constexpr int block_bytes = static_cast<int>(sizeof(typename Traits::Block));
-    for (int b = 0; b < Unit<Traits>::blocks; ++b) {
-      typename Traits::Block block;
-      auto* to = reinterpret_cast<std::uint8_t*>(&block);
-      for (int i = 0; i < block_bytes; ++i) to[i] = static_cast<std::uint8_t>(words.byte(byte_in_unit<Traits>(b, i)));
-      unpack(block, b);
-    }
-  }
-  /// Weights 4 * index .. 4 * index + 3, signed bytes.
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    std::uint32_t word = 0;
-    for (int i = 0; i < 4; ++i)
-      word |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(codes_[index * 4 + i])) << (8 * i);
-    return word;
-  }
-  KERN_DEVICE float scale(int group) const { return scales_[group]; }
-  KERN_DEVICE int minimum(int group) const { return mins_[group]; }
-  KERN_DEVICE float min_scale(int rounding) const { return min_scales_[rounding]; }
-
-private:
-  KERN_DEVICE void unpack(const typename Traits::Block& block, int b) {
-    constexpr int groups = Traits::width / Traits::group;
-    Traits::unpack_codes(block, codes_ + b * Traits::width);
-    // Formats with minimums round activations in blocks as wide as their own.
-    if constexpr (Traits::has_min)
-      Traits::unpack_scales(block, scales_ + b * groups, mins_ + b * groups, min_scales_ + b);
-    else Traits::unpack_scales(block, scales_ + b * groups);
-  }
-
-  std::int8_t codes_[unit_columns];
-  float scales_[Unit<Traits>::groups];
-  std::int16_t mins_[Traits::has_min ? Unit<Traits>::groups : 1];
-  float min_scales_[Traits::has_min ? Unit<Traits>::blocks : 1];
-};
+/// Every member is called with constants, after unrolling. Each format has its own (codecs.h).
+template <class Traits> struct UnitCodec;
 
 /// The exact integer sum of the minimums of a rounding with its activations' sums of 16.
 template <class Traits>

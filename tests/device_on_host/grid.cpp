@@ -156,31 +156,14 @@ public:
   void note_inputs() { current_->has_inputs = true; }
 
   void block_barrier() {
-    Fiber& mine = *current_;
-    if (++waiting_ == static_cast<int>(fibers_.size())) {
-      waiting_ = 0;
-      published_ = true;
-      for (Fiber& fiber : fibers_) published_ = std::exchange(fiber.published, false) && published_;
-      for (Fiber& fiber : fibers_)
-        if (fiber.state == FiberState::at_block_barrier) fiber.state = FiberState::ready;
-      return;
-    }
-    mine.state = FiberState::at_block_barrier;
-    leave(mine);
+    if (!meet(*current_, waiting_, 0, static_cast<int>(fibers_.size()), FiberState::at_block_barrier)) return;
+    published_ = true;
+    for (Fiber& fiber : fibers_) published_ = std::exchange(fiber.published, false) && published_;
   }
   void warp_barrier() {
-    Fiber& mine = *current_;
-    const int first = mine.place.thread / warp_size * warp_size;
-    Warp& warp = warps_[static_cast<std::size_t>(first / warp_size)];
-    if (++warp.waiting == warp_size) {
-      warp.waiting = 0;
-      for (int i = first; i < first + warp_size; ++i)
-        if (fibers_[static_cast<std::size_t>(i)].state == FiberState::at_warp_barrier)
-          fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
-      return;
-    }
-    mine.state = FiberState::at_warp_barrier;
-    leave(mine);
+    const int warp = current_->place.thread / warp_size;
+    meet(*current_, warps_[static_cast<std::size_t>(warp)].waiting, warp * warp_size, warp_size,
+         FiberState::at_warp_barrier);
   }
   const std::byte* trade(const void* from, std::size_t bytes) {
     Fiber& mine = *current_;
@@ -250,15 +233,22 @@ private:
     if (theirs.multiply != product.multiply || theirs.a != product.a || theirs.b != product.b ||
         theirs.accumulate != product.accumulate)
       fault_ = " begins another product than its warpgroup";
-    if (++group.waiting == warpgroup_size) {
-      group.waiting = 0;
-      for (int i = first; i < first + warpgroup_size; ++i)
-        if (fibers_[static_cast<std::size_t>(i)].state == FiberState::at_warpgroup_barrier)
-          fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
-      return;
+    meet(mine, group.waiting, first, warpgroup_size, FiberState::at_warpgroup_barrier);
+  }
+
+  /// Waits in `state` until `count` threads from `first` on have come here; true for the last of them, who comes before
+  /// the others go on.
+  bool meet(Fiber& mine, int& waiting, int first, int count, FiberState state) {
+    if (++waiting < count) {
+      mine.state = state;
+      leave(mine);
+      return false;
     }
-    mine.state = FiberState::at_warpgroup_barrier;
-    leave(mine);
+    waiting = 0;
+    for (int i = first; i < first + count; ++i)
+      if (fibers_[static_cast<std::size_t>(i)].state == state)
+        fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
+    return true;
   }
 
   /// Leaves in d what a product makes of it, or nonsense where a later one still adds to that.
