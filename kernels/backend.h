@@ -7,10 +7,12 @@
 // Canonical arithmetic (the same for every backend that promises the CPU's bits):
 //   quantized product   activations are rounded to int8 per block of 32 (256 where the weights' is 256): scale = max|x|
 //   / 127,
-//                       code = round_even(x * (127 / max|x|)). Per activation block s = 0; for each group of weights
-//                       that share a scale, in k order: s = fma(float(exact integer sum), weight scale, s); formats
-//                       with minimums then s = fma(-float(exact sum of minimum * block sum), scale of minimums, s);
-//                       result = fma(s, activation scale, result).
+//                       code = round_even(x * (127 / max|x|)). Per activation block of 32 s = 0; for each group of
+//                       weights that share a scale, in k order: s = fma(float(exact integer sum), weight scale, s).
+//                       Per activation block of 256, where the scales of groups are whole numbers times the block's:
+//                       s = float(exact integer sum of group scale * weight code * activation code) * block scale.
+//                       Formats with minimums then s = fma(-float(exact sum of minimum * block sum), scale of
+//                       minimums, s); result = fma(s, activation scale, result).
 //   float product       16 lanes strided along k, fma in k order, then the tree of `lane i + lane i+8, +4, +2, +1`.
 //   attention           scores by fma over the head's dimensions in order; keys in chunks of 64 aligned to absolute
 //                       positions, each reduced against its own maximum to (m, l, o); chunks merged left to right.

@@ -104,13 +104,10 @@ KERN_INLINE void pack_scales(const std::uint8_t* numbers, int groups, std::uint8
     packed[g / 2] = static_cast<std::uint8_t>((numbers[g] & 15) | (numbers[g + 1] & 15) << 4);
 }
 
-/// scales [groups] = d * (2 * n + 1) * unit, `n` of four bits: two groups a byte, low nibble first. Exact: 11 bits
-/// times five, and `unit` is a power of two.
-template <int groups>
-KERN_INLINE void unpack_odd_scales(Half d, const std::uint8_t* packed, float unit, float* scales) {
-  const float step = to_float(d) * unit;
+/// scales [groups] = 2 * n + 1, `n` of four bits: two groups a byte, low nibble first.
+template <int groups> KERN_INLINE void unpack_odd_scales(const std::uint8_t* packed, std::int16_t* scales) {
   for (int g = 0; g < groups; ++g)
-    scales[g] = step * static_cast<float>(2 * ((packed[g / 2] >> (4 * (g % 2))) & 15) + 1);
+    scales[g] = static_cast<std::int16_t>(2 * ((packed[g / 2] >> (4 * (g % 2))) & 15) + 1);
 }
 
 } // namespace kern

@@ -29,19 +29,22 @@ struct IQ1_M {
   /// out [256]: d * (2 * n + 1) * (coordinate + shift)
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_M>(block, out); }
 
-  /// codes [256] count eighths, so scales [16] are an eighth of the scales: weight i = scales[i / 16] * codes[i]
+  /// codes [256] count eighths, so the block scale is an eighth of d; scales [16]: weight i = block_scale * scales[i /
+  /// 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t high = static_cast<std::uint32_t>(block.high[i / 2]) >> (4 * (i % 2));
       store_shifted(codes + i * 8, block.points[i] | (high & 7u) << 8, (high >> 3) & 1u);
     }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
+  KERN_INLINE static float block_scale(const Block& block) {
     std::uint32_t bits = 0;
     for (int i = 0; i < 4; ++i) bits |= static_cast<std::uint32_t>(block.scales[i] >> 12) << (4 * i);
-    const float step = to_float(Half{static_cast<std::uint16_t>(bits)}) * unit;
+    return to_float(Half{static_cast<std::uint16_t>(bits)}) * unit;
+  }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
     for (int g = 0; g < 16; ++g)
-      scales[g] = step * static_cast<float>(2 * ((block.scales[g / 4] >> (3 * (g % 4))) & 7) + 1);
+      scales[g] = static_cast<std::int16_t>(2 * ((block.scales[g / 4] >> (3 * (g % 4))) & 7) + 1);
   }
 
   KERN_INLINE static void pack(const GridParts& parts, Block& block) {

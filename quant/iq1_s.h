@@ -29,7 +29,8 @@ struct IQ1_S {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_S>(block, out); }
 
-  /// codes [256] count eighths, so scales [8] are an eighth of the scales: weight i = scales[i / 32] * codes[i]
+  /// codes [256] count eighths, so the block scale is an eighth of d; scales [8]: weight i = block_scale * scales[i /
+  /// 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int i = 0; i < 32; ++i) {
       const std::uint32_t high = block.high[i / 4];
@@ -37,9 +38,9 @@ struct IQ1_S {
       store_shifted(codes + i * 8, point, high >> 15);
     }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    const float step = to_float(block.d) * unit;
-    for (int g = 0; g < 8; ++g) scales[g] = step * static_cast<float>(2 * ((block.high[g] >> 12) & 7) + 1);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
+    for (int g = 0; g < 8; ++g) scales[g] = static_cast<std::int16_t>(2 * ((block.high[g] >> 12) & 7) + 1);
   }
 
   KERN_INLINE static void pack(const GridParts& parts, Block& block) {

@@ -31,7 +31,7 @@ struct IQ2_S {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_S>(block, out); }
 
-  /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
+  /// codes [256], scales [16]: weight i = block_scale * scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_s, grid_levels_iq2);
     static_assert(table.size == 1 << 10); // whatever a point's bits are, they name an entry
@@ -40,8 +40,9 @@ struct IQ2_S {
       store_signed(codes + i * 8, table.points[block.points[i] | high << 8], block.signs[i]);
     }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    unpack_odd_scales<16>(block.d, block.scales, unit, scales);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
+    unpack_odd_scales<16>(block.scales, scales);
   }
 
   KERN_INLINE static void pack(const GridParts& parts, Block& block) {

@@ -31,7 +31,7 @@ struct IQ3_S {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ3_S>(block, out); }
 
-  /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
+  /// codes [256], scales [8]: weight i = block_scale * scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_s, levels);
     static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
@@ -42,8 +42,9 @@ struct IQ3_S {
       store_signed(codes + i * 8, table.points[first] | std::uint64_t{table.points[second]} << 32, block.signs[i]);
     }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    unpack_odd_scales<8>(block.d, block.scales, unit, scales);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
+    unpack_odd_scales<8>(block.scales, scales);
   }
 
   KERN_INLINE static void pack(const GridParts& parts, Block& block) {

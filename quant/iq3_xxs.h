@@ -29,7 +29,7 @@ struct IQ3_XXS {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ3_XXS>(block, out); }
 
-  /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
+  /// codes [256], scales [8]: weight i = block_scale * scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_xxs, levels);
     static_assert(table.size == 1 << 8); // whatever a point's bits are, they name an entry
@@ -42,9 +42,9 @@ struct IQ3_XXS {
       }
     }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    const float step = to_float(block.d) * unit;
-    for (int g = 0; g < 8; ++g) scales[g] = step * static_cast<float>(2 * (block.signs[g][3] >> 4) + 1);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
+    for (int g = 0; g < 8; ++g) scales[g] = static_cast<std::int16_t>(2 * (block.signs[g][3] >> 4) + 1);
   }
 
   KERN_INLINE static void pack(const GridParts& parts, Block& block) {

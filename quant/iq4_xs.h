@@ -26,7 +26,7 @@ struct IQ4_XS {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ4_XS>(block, out); }
 
-  /// codes [256], scales [8]: weight i = scales[i / 32] * codes[i]
+  /// codes [256], scales [8]: weight i = block_scale * scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int g = 0; g < 8; ++g)
       for (int i = 0; i < 16; ++i) {
@@ -34,12 +34,12 @@ struct IQ4_XS {
         codes[g * 32 + 16 + i] = uneven_code(block.codes[g * 16 + i] >> 4);
       }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    const float d = to_float(block.d);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d); }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
     for (int g = 0; g < 8; ++g) {
       const int low = (block.low_scales[g / 2] >> (4 * (g % 2))) & 15;
       const int high = (block.high_scales[g / 4] >> (2 * (g % 4))) & 3;
-      scales[g] = d * static_cast<float>((low | (high << 4)) - 32);
+      scales[g] = static_cast<std::int16_t>((low | (high << 4)) - 32);
     }
   }
 

@@ -33,14 +33,13 @@ KERN_INLINE void pack_k_scales(const std::uint8_t* scale, const std::uint8_t* mi
 
 /// scales [8], mins [8]: what unpack_scales() of the two formats gives
 template <class Block>
-KERN_INLINE void unpack_k_header(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {
+KERN_INLINE void unpack_k_header(const Block& block, std::int16_t* scales, std::int16_t* mins, float* min_scale) {
   std::uint8_t scale[8];
   std::uint8_t minimum[8];
   unpack_k_scales(block.scales, scale, minimum);
-  const float d = to_float(block.d);
   *min_scale = to_float(block.dmin);
   for (int g = 0; g < 8; ++g) {
-    scales[g] = d * static_cast<float>(scale[g]);
+    scales[g] = scale[g];
     mins[g] = minimum[g];
   }
 }

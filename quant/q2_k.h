@@ -25,18 +25,20 @@ struct Q2_K {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_minimum<Q2_K>(block, out); }
 
-  /// codes [256], scales [16], mins [16]: weight i = scales[g] * codes[i] - min_scale * mins[g], g = i / 16
+  /// codes [256], scales [16], mins [16]: weight i = block_scale * scales[g] * codes[i] - min_scale * mins[g], g = i /
+  /// 16
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int run = 0; run < 2; ++run)
       for (int part = 0; part < 4; ++part)
         for (int i = 0; i < 32; ++i)
           codes[run * 128 + part * 32 + i] = static_cast<std::int8_t>((block.codes[run * 32 + i] >> (2 * part)) & 3);
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {
-    const float d = to_float(block.d);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d); }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales, std::int16_t* mins,
+                                        float* min_scale) {
     *min_scale = to_float(block.dmin);
     for (int g = 0; g < 16; ++g) {
-      scales[g] = d * static_cast<float>(block.scales[g] & 15);
+      scales[g] = block.scales[g] & 15;
       mins[g] = static_cast<std::int16_t>(block.scales[g] >> 4);
     }
   }

@@ -25,7 +25,7 @@ struct Q3_K {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<Q3_K>(block, out); }
 
-  /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
+  /// codes [256], scales [16]: weight i = block_scale * scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int run = 0; run < 2; ++run)
       for (int part = 0; part < 4; ++part)
@@ -35,12 +35,12 @@ struct Q3_K {
           codes[run * 128 + part * 32 + i] = static_cast<std::int8_t>(low - (high ? 0 : 4));
         }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    const float d = to_float(block.d);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d); }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
     for (int g = 0; g < 16; ++g) {
       const int low = (block.scales[g % 8] >> (4 * (g / 8))) & 15;
       const int high = (block.scales[8 + g % 4] >> (2 * (g / 4))) & 3;
-      scales[g] = d * static_cast<float>((low | (high << 4)) - 32);
+      scales[g] = static_cast<std::int16_t>((low | (high << 4)) - 32);
     }
   }
 

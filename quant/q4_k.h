@@ -25,7 +25,7 @@ struct Q4_K {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_minimum<Q4_K>(block, out); }
 
-  /// codes [256], scales [8], mins [8]: weight i = scales[g] * codes[i] - min_scale * mins[g], g = i / 32
+  /// codes [256], scales [8], mins [8]: weight i = block_scale * scales[g] * codes[i] - min_scale * mins[g], g = i / 32
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int pair = 0; pair < 4; ++pair)
       for (int i = 0; i < 32; ++i) {
@@ -34,7 +34,9 @@ struct Q4_K {
         codes[pair * 64 + 32 + i] = static_cast<std::int8_t>(byte >> 4);
       }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales, std::int16_t* mins, float* min_scale) {
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d); }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales, std::int16_t* mins,
+                                        float* min_scale) {
     unpack_k_header(block, scales, mins, min_scale);
   }
 

@@ -25,7 +25,7 @@ struct Q6_K {
   /// out [256]: d * scale * (code - 32), rounded after every operation
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<Q6_K>(block, out); }
 
-  /// codes [256], scales [16]: weight i = scales[i / 16] * codes[i]
+  /// codes [256], scales [16]: weight i = block_scale * scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int run = 0; run < 2; ++run)
       for (int i = 0; i < 32; ++i) {
@@ -39,9 +39,9 @@ struct Q6_K {
         out[96] = static_cast<std::int8_t>(((second >> 4) | ((high >> 6) << 4)) - 32);
       }
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) {
-    const float d = to_float(block.d);
-    for (int g = 0; g < 16; ++g) scales[g] = d * static_cast<float>(block.scales[g]);
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d); }
+  KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
+    for (int g = 0; g < 16; ++g) scales[g] = block.scales[g];
   }
 
   KERN_INLINE static void pack(const BlockParts& parts, Block& block) {

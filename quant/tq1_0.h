@@ -24,13 +24,14 @@ struct TQ1_0 {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<TQ1_0>(block, out); }
 
-  /// codes [256], scales [1]: weight i = scales[0] * codes[i]
+  /// codes [256], scales [1]: weight i = block_scale * scales[0] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int i = 0; i < 160; ++i) codes[i] = digit(block.codes[i % 32], i / 32);
     for (int i = 0; i < 80; ++i) codes[160 + i] = digit(block.codes[32 + i % 16], i / 16);
     for (int i = 0; i < 16; ++i) codes[240 + i] = digit(block.rest[i % 4], i / 4);
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d); }
+  KERN_INLINE static void unpack_scales(const Block&, std::int16_t* scales) { scales[0] = 1; }
 
   KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
     block.d = parts.d;

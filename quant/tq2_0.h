@@ -23,7 +23,7 @@ struct TQ2_0 {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<TQ2_0>(block, out); }
 
-  /// codes [256], scales [1]: weight i = scales[0] * codes[i]
+  /// codes [256], scales [1]: weight i = block_scale * scales[0] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
     for (int run = 0; run < 2; ++run)
       for (int part = 0; part < 4; ++part)
@@ -31,7 +31,8 @@ struct TQ2_0 {
           codes[run * 128 + part * 32 + i] =
               static_cast<std::int8_t>(((block.codes[run * 32 + i] >> (2 * part)) & 3) - 1);
   }
-  KERN_INLINE static void unpack_scales(const Block& block, float* scales) { scales[0] = to_float(block.d); }
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d); }
+  KERN_INLINE static void unpack_scales(const Block&, std::int16_t* scales) { scales[0] = 1; }
 
   KERN_INLINE static void pack(const BlockParts& parts, Block& block) {
     block.d = parts.d;

@@ -166,12 +166,12 @@ TEST_CASE("a block holds each digit and scale where the format has it") {
         if constexpr (Traits::has_min) {
           std::int16_t minimums[groups];
           float min_scale = 0.0f;
-          Traits::unpack_scales(block, unpacked, minimums, &min_scale);
+          float_scales<Traits>(block, unpacked, minimums, &min_scale);
           CHECK(min_scale == 1.0f);
           if constexpr (groups > 1)
             for (int g = 0; g < groups; ++g) REQUIRE(consistent(mins_of, mins[g], minimums[g]));
         } else {
-          Traits::unpack_scales(block, unpacked);
+          float_scales<Traits>(block, unpacked);
         }
         if constexpr ((groups > 1 && id != Format::q1_0 && id != Format::q2_0) || id == Format::mxfp4)
           for (int g = 0; g < groups; ++g) REQUIRE(consistent(scales_of, scales[g], unpacked[g]));
@@ -211,7 +211,7 @@ TEST_CASE("a block holds each point, sign and scale where the format has it") {
         std::int8_t codes[256];
         float unpacked[groups];
         Traits::unpack_codes(block, codes);
-        Traits::unpack_scales(block, unpacked);
+        float_scales<Traits>(block, unpacked);
         for (std::size_t e = 0; e < 32; ++e) {
           const auto expected = codes_of_points<Traits>(std::span(points).subspan(e * in_eight, in_eight), signs[e]);
           REQUIRE(std::vector<int>(codes + e * 8, codes + e * 8 + 8) == expected);

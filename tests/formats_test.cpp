@@ -57,14 +57,16 @@ TEST_CASE("a small model in every format: the same bits everywhere, near its wei
     if constexpr (Traits::is_float) {
       CHECK(same_bits(floats, expected)); // the same products of the same numbers
     } else {
-      // Activations rounded to 1 part in 254 of their block's largest: about 1% of a product's size after two layers.
-      double worst = 0, largest = 0;
+      // A rounding to a step of the block's largest over 127 is off by the step / sqrt(12): 0.6% of activations whose
+      // largest is 2.8 times their typical size (of 256 normal numbers), 1.4% behind the gate, where it is 6 times. Two
+      // layers have six of the one and two of the other, the output one more: 2.6% in all, twice that allowed.
+      double error = 0, size = 0;
       for (std::size_t i = 0; i < floats.size(); ++i) {
-        worst = std::max(worst, std::abs(static_cast<double>(floats[i]) - static_cast<double>(expected[i])));
-        largest = std::max(largest, std::abs(static_cast<double>(floats[i])));
+        error += std::pow(static_cast<double>(floats[i]) - static_cast<double>(expected[i]), 2);
+        size += std::pow(static_cast<double>(floats[i]), 2);
       }
-      CHECK(largest > 0.5);
-      CHECK(worst <= 0.05 * largest);
+      CHECK(size > 0.01 * static_cast<double>(floats.size()));
+      CHECK(std::sqrt(error / size) <= 0.052);
     }
   });
 }

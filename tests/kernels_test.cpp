@@ -57,12 +57,15 @@ float round_block(const float* x, int width, std::int32_t* codes) {
   return largest / 127.0f;
 }
 
+template <class Traits> using WeightScale = std::conditional_t<has_whole_scales<Traits>, std::int16_t, float>;
+
 template <class Traits> float quantized_product_by_definition(const std::byte* row, const float* x, int columns) {
   constexpr int rounding = Traits::width == 256 ? 256 : 32;
   const auto* blocks = reinterpret_cast<const typename Traits::Block*>(row);
   std::vector<std::int32_t> activation(static_cast<std::size_t>(columns));
   std::vector<std::int8_t> codes(activation.size());
-  std::vector<float> scales(activation.size() / Traits::group), activation_scales, min_scales(activation.size());
+  std::vector<float> activation_scales, min_scales(activation.size());
+  std::vector<WeightScale<Traits>> scales(activation.size() / Traits::group);
   std::vector<std::int16_t> mins(scales.size());
   for (int b = 0; b < columns / Traits::width; ++b) {
     Traits::unpack_codes(blocks[b], codes.data() + b * Traits::width);
@@ -76,7 +79,7 @@ template <class Traits> float quantized_product_by_definition(const std::byte* r
   float result = 0.0f;
   for (int r = 0; r < columns / rounding; ++r) {
     float s = 0.0f;
-    std::int64_t minimums = 0;
+    std::int64_t minimums = 0, total = 0;
     for (int begin = r * rounding; begin < (r + 1) * rounding; begin += Traits::group) {
       const auto g = static_cast<std::size_t>(begin / Traits::group);
       std::int64_t sum = 0;
@@ -84,8 +87,10 @@ template <class Traits> float quantized_product_by_definition(const std::byte* r
         sum += static_cast<std::int64_t>(codes[i]) * activation[i];
         minimums += static_cast<std::int64_t>(mins[g]) * activation[i];
       }
-      s = std::fma(static_cast<float>(sum), scales[g], s);
+      if constexpr (has_whole_scales<Traits>) total += scales[g] * sum;
+      else s = std::fma(static_cast<float>(sum), scales[g], s);
     }
+    if constexpr (has_whole_scales<Traits>) s = static_cast<float>(total) * Traits::block_scale(blocks[r]);
     if constexpr (Traits::has_min)
       s = std::fma(-static_cast<float>(minimums), min_scales[static_cast<std::size_t>(r)], s);
     result = std::fma(s, activation_scales[static_cast<std::size_t>(r)], result);

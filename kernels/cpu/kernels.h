@@ -67,7 +67,7 @@ inline constexpr int product_tokens(std::int64_t columns) {
   return static_cast<int>(tokens < 48 ? 48 : tokens > 512 ? 528 : tokens);
 }
 /// A run of a panel unpacked: a byte a code; scales and minimums of 16 and 32 codes.
-inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 3 / 2;
+inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 7 / 4;
 /// A run of a panel interleaved; no block format takes more than 9 bits a weight.
 inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
 

@@ -9,7 +9,8 @@
 // A codec says: the counts; `bias`, added to make codes unsigned; `max_code`, the largest after that; split(), from a
 // row's block; codes(source, f), calling f(k / 4, lanes of four codes) once for each k / 4, of any eight, four or two
 // within a group the first before and the last after the others; Header, whose
-// scale<g>() are the weight scales of group g. With minimums: min_pair<p>() are those of groups 2p and 2p + 1 as 16-bit
+// scale<g>() are the weight scales of group g, or where they are whole numbers whole_scale<g>(), and d the block's.
+// With minimums: min_pair<p>() are those of groups 2p and 2p + 1 as 16-bit
 // halves of a lane, min_scale() their scale.
 
 /// Where one block of a panel, and one part of its lanes, is read from.
@@ -230,9 +231,7 @@ template <int first_word> struct KHeader {
     scale_bytes[1] = (c & 0x0F0F0F0Fu) | ((a >> 2) & 0x30303030u);
     min_bytes[1] = ((c >> 4) & 0x0F0F0F0Fu) | ((b >> 2) & 0x30303030u);
   }
-  template <int g> KERN_INLINE Floats scale() const {
-    return d * to_floats(as_ints(unsigned_byte<g>(scale_bytes[g / 4])));
-  }
+  template <int g> KERN_INLINE Ints whole_scale() const { return as_ints(unsigned_byte<g>(scale_bytes[g / 4])); }
   template <int p> KERN_INLINE Words min_pair() const { return byte_pair<p>(min_bytes[p / 2]); }
   KERN_INLINE Floats min_scale() const { return dmin; }
 };
@@ -287,7 +286,7 @@ template <> struct PanelCodec<Q6_K> {
     KERN_INLINE explicit Header(const PanelSource& source) : d(source.half(0)) {
       unroll<4>([&](auto i) __attribute__((always_inline)) { scales[i] = source.word(48 + i); });
     }
-    template <int g> KERN_INLINE Floats scale() const { return d * to_floats(signed_byte<g>(scales[g / 4])); }
+    template <int g> KERN_INLINE Ints whole_scale() const { return signed_byte<g>(scales[g / 4]); }
   };
   KERN_INLINE static void split(const Q6_K::Block& block, const PanelTarget& to) {
     to.copy_words(0, 32, block.low);
@@ -320,9 +319,7 @@ template <> struct PanelCodec<Q2_K> {
     KERN_INLINE explicit Header(const PanelSource& source) : d(source.half(0)), dmin(source.half(1)) {
       unroll<4>([&](auto i) __attribute__((always_inline)) { scales[i] = source.word(16 + i); });
     }
-    template <int g> KERN_INLINE Floats scale() const {
-      return d * to_floats(as_ints((scales[g / 4] >> (8 * (g % 4))) & 15u));
-    }
+    template <int g> KERN_INLINE Ints whole_scale() const { return as_ints((scales[g / 4] >> (8 * (g % 4))) & 15u); }
     template <int p> KERN_INLINE Words min_pair() const { return byte_pair<p>((scales[p / 2] >> 4) & 0x0F0F0F0Fu); }
     KERN_INLINE Floats min_scale() const { return dmin; }
   };
@@ -350,10 +347,10 @@ template <> struct PanelCodec<Q3_K> {
     KERN_INLINE explicit Header(const PanelSource& source) : d(source.half(0)) {
       unroll<3>([&](auto i) __attribute__((always_inline)) { scales[i] = source.word(24 + i); });
     }
-    template <int g> KERN_INLINE Floats scale() const {
+    template <int g> KERN_INLINE Ints whole_scale() const {
       const Words low = (scales[g % 8 / 4] >> (8 * (g % 4) + 4 * (g / 8))) & 15u;
       const Words high = (scales[2] >> (8 * (g % 4) + 2 * (g / 4))) & 3u;
-      return d * to_floats(as_ints(low | (high << 4)) - 32);
+      return as_ints(low | (high << 4)) - 32;
     }
   };
   KERN_INLINE static void split(const Q3_K::Block& block, const PanelTarget& to) {
@@ -386,9 +383,9 @@ template <> struct PanelCodec<IQ4_XS> {
     Floats d;
     KERN_INLINE explicit Header(const PanelSource& source)
         : low(source.word(32)), high(source.short_word(1)), d(source.half(0)) {}
-    template <int g> KERN_INLINE Floats scale() const {
+    template <int g> KERN_INLINE Ints whole_scale() const {
       const Words value = ((low >> (4 * g)) & 15u) | (((high >> (2 * g)) & 3u) << 4);
-      return d * to_floats(as_ints(value) - 32);
+      return as_ints(value) - 32;
     }
   };
   KERN_INLINE static void split(const IQ4_XS::Block& block, const PanelTarget& to) {

@@ -71,14 +71,15 @@ void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, 
 /// A run of k of up to two panels, unpacked side by side: row 16 * p + r is row r of panel p. Part of a thread's
 /// scratch.
 struct PanelChunk {
-  std::uint8_t* codes;      // [k / 4][32 rows][4], bias added; or signed
-  float* scales;            // [k / group][32]
-  std::uint32_t* min_pairs; // [k / rounding block][pairs][32]
-  float* min_scales;        // [k / rounding block][32]
+  std::uint8_t* codes;        // [k / 4][32 rows][4], bias added; or signed
+  float* scales;              // [k / group][32]; where those of groups are whole numbers [k / rounding block][32]
+  std::int32_t* whole_scales; // [k / group][32]
+  std::uint32_t* min_pairs;   // [k / rounding block][pairs][32]
+  float* min_scales;          // [k / rounding block][32]
 
   /// The same memory from row `lane` on.
   KERN_INLINE PanelChunk from(int lane) const {
-    return {codes + 4 * lane, scales + lane, min_pairs + lane, min_scales + lane};
+    return {codes + 4 * lane, scales + lane, whole_scales + lane, min_pairs + lane, min_scales + lane};
   }
 };
 
@@ -86,7 +87,8 @@ KERN_INLINE PanelChunk carve_panel_chunk(std::byte* scratch) {
   PanelChunk chunk;
   chunk.codes = reinterpret_cast<std::uint8_t*>(scratch);
   chunk.scales = reinterpret_cast<float*>(chunk.codes + chunk_columns * chunk_rows);
-  chunk.min_pairs = reinterpret_cast<std::uint32_t*>(chunk.scales + chunk_columns / 16 * chunk_rows);
+  chunk.whole_scales = reinterpret_cast<std::int32_t*>(chunk.scales + chunk_columns / 16 * chunk_rows);
+  chunk.min_pairs = reinterpret_cast<std::uint32_t*>(chunk.whole_scales + chunk_columns / 16 * chunk_rows);
   chunk.min_scales = reinterpret_cast<float*>(chunk.min_pairs + chunk_columns / 32 * chunk_rows);
   return chunk;
 }
@@ -115,10 +117,16 @@ void unpack_panel(const std::byte* panel, int blocks, int begin, int end, const 
             store_vector(codes + k * chunk_rows * 4, tile_codes<Traits>(four));
           });
       const typename Codec::Header header(source);
-      float* scales = to.scales + at * groups * chunk_rows + lane;
-      unroll<groups>([&](auto g) __attribute__((always_inline)) {
-        store_vector(scales + g * chunk_rows, header.template scale<g>());
-      });
+      if constexpr (sums_whole<Traits>) {
+        unroll<groups>([&](auto g) __attribute__((always_inline)) {
+          store_vector(to.whole_scales + (at * groups + g) * chunk_rows + lane, header.template whole_scale<g>());
+        });
+        store_vector(to.scales + at * chunk_rows + lane, header.d);
+      } else {
+        unroll<groups>([&](auto g) __attribute__((always_inline)) {
+          store_vector(to.scales + (at * groups + g) * chunk_rows + lane, header.template scale<g>());
+        });
+      }
       if constexpr (Traits::has_min) {
         constexpr int pairs = corrections_per_block<Traits>;
         std::uint32_t* min_pairs = to.min_pairs + at * pairs * chunk_rows + lane;
@@ -137,23 +145,31 @@ void unpack_rows(const std::byte* rows, std::size_t row_bytes, int count, int be
   static_assert(!Traits::has_min);
   constexpr int groups = Traits::width / Traits::group;
   std::int8_t codes[Traits::width];
-  float scales[groups];
+  float scales[groups] = {};
+  std::int16_t whole_scales[groups] = {};
   for (int r = 0; r < panel_rows; ++r) {
     const auto* row = reinterpret_cast<const typename Traits::Block*>(rows + static_cast<std::size_t>(r) * row_bytes);
     for (int b = begin; b < end; ++b) {
       const int at = b - begin;
       if (r < count) {
         Traits::unpack_codes(row[b], codes);
-        Traits::unpack_scales(row[b], scales);
+        if constexpr (sums_whole<Traits>) {
+          scales[0] = Traits::block_scale(row[b]);
+          Traits::unpack_scales(row[b], whole_scales);
+        } else float_scales<Traits>(row[b], scales);
       } else {
         __builtin_memset(codes, 0, sizeof codes);
         __builtin_memset(scales, 0, sizeof scales);
+        __builtin_memset(whole_scales, 0, sizeof whole_scales);
       }
       for (int k = 0; k < Traits::width / 4; ++k) {
         const std::uint32_t word = load_vector<std::uint32_t>(codes + 4 * k) ^ (signed_panels ? 0u : 0x80808080u);
         store_vector(to.codes + ((at * Traits::width / 4 + k) * chunk_rows + r) * 4, word);
       }
-      for (int g = 0; g < groups; ++g) to.scales[(at * groups + g) * chunk_rows + r] = scales[g];
+      constexpr int floats = sums_whole<Traits> ? 1 : groups;
+      for (int g = 0; g < floats; ++g) to.scales[(at * floats + g) * chunk_rows + r] = scales[g];
+      if constexpr (sums_whole<Traits>)
+        for (int g = 0; g < groups; ++g) to.whole_scales[(at * groups + g) * chunk_rows + r] = whole_scales[g];
     }
   }
 }

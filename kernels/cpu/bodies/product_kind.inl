@@ -4,6 +4,7 @@
 template <int group_columns, int rounding, bool minimums, int largest_code> struct ProductKind {
   static constexpr int group = group_columns;
   static constexpr int block = rounding;
+  static constexpr bool whole = block == 256 && group < block; // scales of groups are whole numbers
   static constexpr bool has_min = minimums;
   static constexpr int max_code = largest_code;
 };

@@ -15,6 +15,7 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const
   };
   const std::uint8_t* codes = panel.codes;
   const float* scales = panel.scales;
+  const std::int32_t* whole_scales = panel.whole_scales;
   const std::int32_t* x_codes = x.codes;
   const std::int32_t* corrections = x.corrections;
   Floats result[T * V];
@@ -23,7 +24,11 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const
   });
   for (int b = 0; b < blocks; ++b) {
     Floats s[T * V];
-    each([&](auto i, auto, auto) __attribute__((always_inline)) { s[i] = Floats{}; });
+    Ints total[T * V];
+    each([&](auto i, auto, auto) __attribute__((always_inline)) {
+      s[i] = Floats{};
+      total[i] = Ints{};
+    });
     for (int g = 0; g < groups; ++g) {
       Ints sum[T * V];
       each([&](auto i, auto, auto t)
@@ -47,9 +52,22 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const
         each([&](auto i, auto, auto)
                  __attribute__((always_inline)) { sum[i] = end_run<Kind::max_code>(sum[i], run[i]); });
       }
+      if constexpr (Kind::whole) {
+        each([&](auto i, auto v, auto) __attribute__((always_inline)) {
+          total[i] += sum[i] * load_vector<Ints>(whole_scales + v * lane_count);
+        });
+        whole_scales += chunk_rows;
+      } else {
+        each([&](auto i, auto v, auto) __attribute__((always_inline)) {
+          const auto scale = load_vector<Floats>(scales + v * lane_count);
+          s[i] = groups == 1 ? to_floats(sum[i]) * scale : fused_lanes(to_floats(sum[i]), scale, s[i]);
+        });
+        scales += chunk_rows;
+      }
+    }
+    if constexpr (Kind::whole) {
       each([&](auto i, auto v, auto) __attribute__((always_inline)) {
-        const auto scale = load_vector<Floats>(scales + v * lane_count);
-        s[i] = groups == 1 ? to_floats(sum[i]) * scale : fused_lanes(to_floats(sum[i]), scale, s[i]);
+        s[i] = to_floats(total[i]) * load_vector<Floats>(scales + v * lane_count);
       });
       scales += chunk_rows;
     }

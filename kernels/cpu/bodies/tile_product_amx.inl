@@ -109,6 +109,7 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
   const auto* codes = reinterpret_cast<const std::byte*>(x.codes);
   const std::uint8_t* weights = panel.codes;
   const float* scales = panel.scales;
+  const std::int32_t* whole_scales = panel.whole_scales;
   const float* x_scales = x.scales;
   const std::ptrdiff_t x_step = static_cast<std::ptrdiff_t>(tile_run) * tokens;
   int left = blocks * groups; // to be summed
@@ -129,16 +130,32 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
   unsigned scaled = 0;
   for (int b = 0; b < blocks; ++b) {
     Floats s[T];
-    each([&](auto t) __attribute__((always_inline)) { s[t] = Floats{}; });
+    Ints total[T];
+    each([&](auto t) __attribute__((always_inline)) {
+      s[t] = Floats{};
+      total[t] = Ints{};
+    });
     for (int g = 0; g < groups; ++g) {
       sum_next();
       const std::int32_t* sums = ring[scaled++ % std::size(ring)];
+      if constexpr (Kind::whole) {
+        const auto scale = load_vector<Ints>(whole_scales);
+        whole_scales += chunk_rows;
+        each([&](auto t)
+                 __attribute__((always_inline)) { total[t] += load_vector<Ints>(sums + t * panel_rows) * scale; });
+      } else {
+        const auto scale = load_vector<Floats>(scales);
+        scales += chunk_rows;
+        each([&](auto t) __attribute__((always_inline)) {
+          const Floats sum = to_floats(load_vector<Ints>(sums + t * panel_rows));
+          s[t] = groups == 1 ? sum * scale : fused_lanes(sum, scale, s[t]);
+        });
+      }
+    }
+    if constexpr (Kind::whole) {
       const auto scale = load_vector<Floats>(scales);
       scales += chunk_rows;
-      each([&](auto t) __attribute__((always_inline)) {
-        const Floats sum = to_floats(load_vector<Ints>(sums + t * panel_rows));
-        s[t] = groups == 1 ? sum * scale : fused_lanes(sum, scale, s[t]);
-      });
+      each([&](auto t) __attribute__((always_inline)) { s[t] = to_floats(total[t]) * scale; });
     }
     if constexpr (Kind::has_min) subtract_minimums<Kind, T>(panel, x, tokens, b, s);
     each([&](auto t) __attribute__((always_inline)) {

@@ -18,6 +18,9 @@ struct TileChunk {
 template <class Traits> constexpr int rounding_block = Traits::width == 256 ? 256 : 32;
 template <class Traits> constexpr int rounding_groups = rounding_block<Traits> / Traits::group;
 
+/// Whether groups have scales that are whole numbers, so that their sums add up exactly.
+template <class Traits> constexpr bool sums_whole = has_whole_scales<Traits>&& rounding_groups<Traits> > 1;
+
 /// Codes above 127 that the instruction set takes as signed need no correction.
 template <class Traits>
 constexpr bool has_bias = !Traits::has_min && !signed_panels && !(PanelCodec<Traits>::max_code > 127 && wide_is_signed);

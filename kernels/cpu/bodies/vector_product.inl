@@ -4,10 +4,18 @@
 template <class Traits, int first_group, class Header>
 KERN_INLINE Floats scale_sums(const Header& header, const Ints* sums, const std::int32_t* corrections) {
   Floats s{};
-  unroll<rounding_groups<Traits>>([&](auto g) __attribute__((always_inline)) {
-    const Floats scale = header.template scale<first_group + g>();
-    s = g == 0 ? to_floats(sums[first_group]) * scale : fused_lanes(to_floats(sums[first_group + g]), scale, s);
-  });
+  if constexpr (sums_whole<Traits>) {
+    Ints total{};
+    unroll<rounding_groups<Traits>>([&](auto g) __attribute__((always_inline)) {
+      total += sums[g] * header.template whole_scale<g>();
+    });
+    s = to_floats(total) * header.d;
+  } else {
+    unroll<rounding_groups<Traits>>([&](auto g) __attribute__((always_inline)) {
+      const Floats scale = header.template scale<first_group + g>();
+      s = g == 0 ? to_floats(sums[first_group]) * scale : fused_lanes(to_floats(sums[first_group + g]), scale, s);
+    });
+  }
   if constexpr (Traits::has_min) {
     Ints minimums{};
     unroll<corrections_per_block<Traits>>([&](auto p) __attribute__((always_inline)) {
