@@ -28,6 +28,8 @@ enum class Misuse {
   misaligned,
   read_early,
   overwritten,
+  fragment_touched,
+  fragment_missing,
 };
 
 /// One product of ones, 32 of them along k; returns what the kernel's first thread has at the end.
@@ -62,6 +64,38 @@ int product_of_ones(test::ThreadOrder order, Misuse misuse) {
   return result;
 }
 
+/// The same with ones in registers, by the row's number.
+int product_of_fragments(test::ThreadOrder order, Misuse misuse) {
+  int result = 0;
+  const auto kernel = [&] {
+    wait_for_inputs();
+    auto* shared = &shared_memory<unsigned char>();
+    const auto thread = static_cast<unsigned>(thread_index());
+    for (unsigned i = thread; i < 128 * operand_row_bytes; i += warpgroup_threads) shared[i] = 1;
+    cuda::publish_shared();
+    block_barrier();
+    const std::uint32_t row = thread / 32 * 16 + thread % 32 / 4; // and eight more
+    std::uint32_t a[4] = {0x01010101u * row, 0x01010101u * (row + 8), 0, 0x01010101u};
+    int d[64] = {};
+    const std::uint64_t b = swizzled_operand(shared_address(shared));
+    begin_warpgroup_products();
+    if (misuse == Misuse::fragment_missing && thread == 3) {
+      int other[32] = {};
+      warpgroup_multiply_bytes(other, b, b, false);
+      commit_warpgroup_products();
+      wait_warpgroup_products<0>(other);
+      return;
+    }
+    warpgroup_multiply_bytes(d, a, b, false);
+    commit_warpgroup_products();
+    if (misuse == Misuse::fragment_touched) a[1] = 7;
+    wait_warpgroup_products<0>(d);
+    if (thread == 37) result = d[0] * 1000 + d[2]; // rows 17 and 25
+  };
+  test::run_grid({}, warpgroup_threads, 128 * operand_row_bytes, order, kernel);
+  return result;
+}
+
 } // namespace
 
 TEST_CASE("host executor: a product of a warpgroup is what it should be, and misuse is noticed") {
@@ -74,6 +108,9 @@ TEST_CASE("host executor: a product of a warpgroup is what it should be, and mis
       CHECK_THROWS_AS(product_of_ones(order, misuse), std::logic_error);
     }
     CHECK(product_of_ones(order, Misuse::read_early) != 32);
+    CHECK(product_of_fragments(order, Misuse::none) == 16 * 17 * 1000 + 16 * (25 + 1));
+    CHECK_THROWS_AS(product_of_fragments(order, Misuse::fragment_touched), std::logic_error);
+    CHECK_THROWS_AS(product_of_fragments(order, Misuse::fragment_missing), std::logic_error);
   }
   // Operands are read as late as may be, in all orders but the first.
   CHECK(product_of_ones(test::ThreadOrder::scattered, Misuse::overwritten) != 32);

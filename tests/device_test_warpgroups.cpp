@@ -50,7 +50,7 @@ TEST_CASE("device: warpgroups' products with many tokens equal the CPU's: format
   int formats = 0;
   for_each_format([&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float) {
-      if constexpr (Traits::group >= 32) {
+      if constexpr (Traits::group >= 32 || Traits::width == 256) {
         // A panel and a tile of tokens that aren't full; a unit that isn't full.
         check_warpgroup_tile<Traits>(cpu, {{17}, 256 + Traits::width % 256, 7});
         ++formats;
@@ -61,7 +61,7 @@ TEST_CASE("device: warpgroups' products with many tokens equal the CPU's: format
       }
     }
   });
-  CHECK(formats == 18);
+  CHECK(formats == 24);
 }
 
 TEST_CASE("device: warpgroups' products equal the CPU's in tiles that are full and that aren't") {
@@ -75,6 +75,8 @@ TEST_CASE("device: warpgroups' products equal the CPU's in tiles that are full a
     check_warpgroup_tile<Q8_0>(cpu, {{64}, 288, 65}, row_tiles);
     check_warpgroup_tile<Q5_1>(cpu, {{100}, 96, 128}, row_tiles);
     check_warpgroup_tile<TQ2_0>(cpu, {{200}, 256, 66}, row_tiles);
+    check_warpgroup_tile<Q6_K>(cpu, {{70}, 1280, 130}, row_tiles); // every stage, and the first ones again
+    check_warpgroup_tile<Q2_K>(cpu, {{130}, 256, 2}, row_tiles);
   }
 }
 
@@ -171,9 +173,9 @@ TEST_CASE("device: prompts' products go to warpgroups where tiles of 64 x 128 fi
     return !same_bits(results[0][0], results[1][0]);
   };
   CHECK(goes_there(130, 105, Q4_K{}));
-  CHECK_FALSE(goes_there(130, 60, Q4_K{}));  // too few tokens
-  CHECK_FALSE(goes_there(60, 105, Q4_K{}));  // too few rows
-  CHECK_FALSE(goes_there(130, 105, Q6_K{})); // too narrow groups
+  CHECK_FALSE(goes_there(130, 60, Q4_K{}));   // too few tokens
+  CHECK_FALSE(goes_there(60, 105, Q4_K{}));   // too few rows
+  CHECK_FALSE(goes_there(130, 105, NVFP4{})); // too narrow groups
   host = usual;
 }
 

@@ -100,8 +100,8 @@ KERN_DEVICE void load_unit(const VectorProduct& call, const SlabWalk& at, UnitCo
   const PanelPlace place = at.list.place(at.slot);
   const std::size_t index =
       static_cast<std::size_t>(place.panel) * static_cast<std::size_t>(call.units) + static_cast<std::size_t>(unit);
-  codec.template load<UnitHome::device>(at.list.parts[place.part].weights + index * Unit<Traits>::panel_bytes,
-                                        thread_index() % panel_rows);
+  codec.words.template load<UnitHome::device>(at.list.parts[place.part].weights + index * Unit<Traits>::panel_bytes,
+                                              thread_index() % panel_rows);
 }
 
 /// Adds a slab's contributions to a row, in order, and hands the panel's result on.

@@ -105,6 +105,12 @@ template <int newest> KERN_DEVICE void wait_warpgroup_products(int (&d)[32]) {
   asm volatile("" : KERN_32_REGISTERS("+r") : : "memory");
 #endif
 }
+template <int newest> KERN_DEVICE void wait_warpgroup_products(int (&d)[64]) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
+  asm volatile("" : KERN_64_REGISTERS("+r") : : "memory");
+#endif
+}
 template <int newest> KERN_DEVICE void wait_warpgroup_products(float (&d)[64]) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
@@ -112,7 +118,14 @@ template <int newest> KERN_DEVICE void wait_warpgroup_products(float (&d)[64]) {
 #endif
 }
 
-/// d [64][64] = a [64][32] * b [32][64] (+ d): signed bytes, or unsigned ones. By a warpgroup, in the background: from
+/// The same where all that is wanted of those that are not under way is that they have read their operands.
+template <int newest> KERN_DEVICE void wait_warpgroup_operands() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
+#endif
+}
+
+/// d [64][64] = a [64][32] * b [32][64] (+ d), signed bytes. By a warpgroup, in the background: from
 /// here to the wait nobody touches d. Its warp w has rows 16 w .. 16 w + 15; lane l, g = l / 4 and t = l % 4, holds of
 /// each eight columns n: d[4n], d[4n + 1]: columns 8n + 2t, 8n + 2t + 1 of row g, d[4n + 2], d[4n + 3]: of row g + 8.
 /// PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk32".
@@ -124,14 +137,34 @@ KERN_DEVICE void warpgroup_multiply_bytes(int (&d)[32], std::uint64_t a, std::ui
                : "l"(a), "l"(b), "r"(accumulate ? 1 : 0));
 #endif
 }
-KERN_DEVICE void warpgroup_multiply_unsigned(int (&d)[32], std::uint64_t a, std::uint64_t b, bool accumulate) {
+
+/// d [64][128] = a [64][32] * b [32][128] (+ d), d as above with 16 times eight columns. a is in registers, which
+/// nobody touches before the wait either: of warp w rows 16 w + g and 16 w + g + 8, bytes 4t .. 4t + 3 of both, then
+/// bytes 16 + 4t .. of both. Both signed, or unsigned with signed, or both unsigned. PTX ISA, "Register Fragments for
+/// wgmma.mma_async.m64nNk32".
+#define KERN_FRAGMENT_PRODUCT(types)                                                                                   \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"                                                            \
+               "wgmma.mma_async.sync.aligned.m64n128k32.s32." types " {" KERN_64_NAMES                                 \
+               "}, {%64, %65, %66, %67}, %68, p;\n}"                                                                   \
+               : KERN_64_REGISTERS("+r")                                                                               \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate ? 1 : 0))
+KERN_DEVICE void warpgroup_multiply_bytes(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n64k32.s32.u8.u8 {" KERN_32_NAMES "}, %32, %33, p;\n}"
-               : KERN_32_REGISTERS("+r")
-               : "l"(a), "l"(b), "r"(accumulate ? 1 : 0));
+  KERN_FRAGMENT_PRODUCT("s8.s8");
 #endif
 }
+KERN_DEVICE void warpgroup_multiply_unsigned_signed(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b,
+                                                    bool accumulate) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  KERN_FRAGMENT_PRODUCT("u8.s8");
+#endif
+}
+KERN_DEVICE void warpgroup_multiply_unsigned(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  KERN_FRAGMENT_PRODUCT("u8.u8");
+#endif
+}
+#undef KERN_FRAGMENT_PRODUCT
 
 /// d [64][128] = a [64][16] * b [16][128] (+ d), numbers of 16 bits, sums in float; d as above, with 16 times eight
 /// columns. The order in which the device adds is its own. PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk16".

@@ -3,15 +3,14 @@
 #pragma once
 
 #include "kernels/cuda/tile_unit.h"
-#include "kernels/cuda/warpgroup_layout.h"
+#include "kernels/cuda/warpgroup_tile.h"
 
 namespace kern::cuda {
 
 /// Brings a unit of the block's panels, as they lie: a warp each.
-template <class Traits>
-KERN_DEVICE void fetch_panels(const WarpgroupLayout<Traits>& layout, const TilePanels& panels, int unit,
-                              unsigned char* buffer) {
-  constexpr unsigned panel_bytes = Unit<Traits>::panel_bytes;
+template <class Layout>
+KERN_DEVICE void fetch_panels(const Layout& layout, const TilePanels& panels, int unit, unsigned char* buffer) {
+  constexpr unsigned panel_bytes = Unit<typename Layout::Format>::panel_bytes;
   constexpr unsigned pieces = panel_bytes / 16;
   const auto thread = static_cast<unsigned>(thread_index());
   const unsigned lane = thread % 32;
@@ -23,15 +22,15 @@ KERN_DEVICE void fetch_panels(const WarpgroupLayout<Traits>& layout, const TileP
 }
 
 /// Brings a unit of the block's tokens. Those behind the last stay what they were: nobody stores what comes of them.
-template <class Traits> struct WarpgroupTokens {
-  using Layout = WarpgroupLayout<Traits>;
+template <class Layout> struct WarpgroupTokens {
+  using Traits = typename Layout::Format;
   const Layout& layout;
   const TileTokens& from;
 
   KERN_DEVICE void fetch(int unit, unsigned char* buffer) const {
     fetch_codes(unit, buffer);
-    if constexpr (Unit<Traits>::rounding == 32) fetch_narrow(unit, buffer);
-    else fetch_wide(unit, buffer);
+    if constexpr (has_whole_scales<Traits>) fetch_wide(unit, buffer);
+    else fetch_narrow(unit, buffer);
   }
 
 private:
@@ -67,7 +66,7 @@ private:
     for (unsigned token = thread / 8; token < Layout::tokens(); token += step) {
       if (static_cast<int>(token) < end) {
         copy_word_async(buffer + layout.token_scales() + place, scales);
-        if constexpr (Layout::narrow_minimums) copy_word_async(buffer + layout.sums() + place, sums);
+        if constexpr (narrow_minimums<Traits>) copy_word_async(buffer + layout.sums() + place, sums);
       }
       place += step * 4;
       scales += unit_step * 8;
@@ -81,7 +80,7 @@ private:
     if (thread >= Layout::tokens() || static_cast<int>(thread) >= left()) return;
     const std::size_t source = from.unit_at(thread, unit);
     copy_word_async(buffer + layout.token_scales() + Layout::token_place(thread) * 4, from.x.scales + source);
-    if constexpr (Layout::wide_minimums) {
+    if constexpr (wide_minimums<Traits>) {
       KERN_UNROLL
       for (unsigned i = 0; i < 2; ++i)
         copy_async(buffer + layout.token_sums(thread, i), from.x.sums + source * 16 + i * 8);

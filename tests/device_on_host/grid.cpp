@@ -92,6 +92,7 @@ struct Fiber {
   int groups = 0;           // committed
   bool has_inputs = false;  // has waited for other kernels
   std::vector<Pending> products;
+  int products_begun = 0;
   int product_groups = 0;        // committed
   bool registers_fenced = false; // since it waited for a product
   bool published = false;        // what it wrote, since the last barrier
@@ -99,7 +100,8 @@ struct Fiber {
 
 struct Warpgroup {
   int waiting = 0;
-  WarpgroupProduct product{}; // that its threads are about to begin
+  WarpgroupProduct product{};                      // that its threads are about to begin
+  std::uint32_t fragments[2][warpgroup_size][4]{}; // this product's and the last one's
 };
 
 struct Warp {
@@ -200,15 +202,15 @@ public:
     Fiber& mine = *current_;
     if (!mine.registers_fenced) fault_ = " begins a product without a fence for its registers";
     if (!published_) fault_ = " begins a product of what wasn't published before the last barrier";
-    meet_warpgroup(mine, product);
     Pending pending{product, mine.product_groups, !late_copies_};
+    meet_warpgroup(mine, pending.product);
     const auto before = std::find_if(mine.products.rbegin(), mine.products.rend(),
                                      [&](const Pending& other) { return other.product.d == product.d; });
     if (before == mine.products.rend()) {
       std::memcpy(pending.d, product.d, product.bytes);
       std::memset(product.d, nonsense, product.bytes);
     } else std::memcpy(pending.d, before->d, product.bytes);
-    if (pending.early) product.multiply(product, pending.d);
+    if (pending.early) product.multiply(pending.product, pending.d);
     mine.products.push_back(pending);
   }
   void wait_for_products(int newest) {
@@ -224,16 +226,25 @@ public:
 private:
   static constexpr int nonsense = 0x7B;
 
-  /// All threads of a warpgroup begin a product together, and it is the same one.
-  void meet_warpgroup(Fiber& mine, const WarpgroupProduct& product) {
+  /// All threads of a warpgroup begin a product together, and it is the same one. Fills product.rows from fragments.
+  void meet_warpgroup(Fiber& mine, WarpgroupProduct& product) {
     const int first = mine.place.thread / warpgroup_size * warpgroup_size;
     Warpgroup& group = warpgroups_[static_cast<std::size_t>(first / warpgroup_size)];
     if (group.waiting == 0) group.product = product;
     const WarpgroupProduct& theirs = group.product;
     if (theirs.multiply != product.multiply || theirs.a != product.a || theirs.b != product.b ||
-        theirs.accumulate != product.accumulate)
+        theirs.accumulate != product.accumulate || !theirs.fragment != !product.fragment)
       fault_ = " begins another product than its warpgroup";
+    auto& fragments = group.fragments[mine.products_begun++ % 2];
+    if (product.fragment) {
+      std::memcpy(fragments[mine.place.thread - first], product.fragment, sizeof fragments[0]);
+      std::memset(product.fragment, nonsense, sizeof fragments[0]);
+    }
     meet(mine, group.waiting, first, warpgroup_size, FiberState::at_warpgroup_barrier);
+    if (!product.fragment) return;
+    const int quad = (mine.place.thread - first) / 4 * 4; // its four lanes have the same rows
+    for (int i = 0; i < 16; ++i)
+      std::memcpy(product.rows[i % 4 % 2] + i % 4 / 2 * 16 + i / 4 * 4, &fragments[quad + i / 4][i % 4], 4);
   }
 
   /// Waits in `state` until `count` threads from `first` on have come here; true for the last of them, who comes before
@@ -255,8 +266,11 @@ private:
   void finish(Fiber& mine, std::size_t index) {
     Pending& pending = mine.products[index];
     const WarpgroupProduct& product = pending.product;
-    const auto* d = static_cast<const std::byte*>(product.d);
-    if (!std::all_of(d, d + product.bytes, [](std::byte b) { return b == std::byte{nonsense}; }))
+    const auto untouched = [](const void* registers, std::size_t bytes) {
+      const auto* begin = static_cast<const std::byte*>(registers);
+      return std::all_of(begin, begin + bytes, [](std::byte b) { return b == std::byte{nonsense}; });
+    };
+    if (!untouched(product.d, product.bytes) || (product.fragment && !untouched(product.fragment, 16)))
       fault_ = " touches registers of a product that is under way";
     if (!pending.early) product.multiply(product, pending.d);
     const auto next = std::find_if(mine.products.begin() + static_cast<std::ptrdiff_t>(index) + 1, mine.products.end(),
@@ -281,7 +295,7 @@ private:
     fiber.copies.clear();
     fiber.groups = 0;
     fiber.products.clear();
-    fiber.product_groups = 0;
+    fiber.products_begun = fiber.product_groups = 0;
     fiber.registers_fenced = fiber.published = false;
     std::byte* stack = stacks_ + index * stack_bytes;
 #if defined(__x86_64__)
