@@ -7,13 +7,26 @@
 #include <string>
 
 #include "device_on_host/grid.h"
+#include "kernels/cuda/shared_barrier.h"
 #include "kernels/cuda/warpgroup.h"
 
 namespace kern {
 
 namespace {
 
-using namespace cuda;
+using cuda::begin_warpgroup_products;
+using cuda::block_barrier;
+using cuda::commit_warpgroup_products;
+using cuda::operand_offset;
+using cuda::operand_row_bytes;
+using cuda::shared_address;
+using cuda::shared_memory;
+using cuda::swizzled_operand;
+using cuda::thread_index;
+using cuda::wait_for_inputs;
+using cuda::wait_warpgroup_products;
+using cuda::warpgroup_multiply_bytes;
+using cuda::warpgroup_threads;
 
 /// What a kernel leaves out, or does that it mustn't.
 enum class Misuse {
@@ -96,7 +109,78 @@ int product_of_fragments(test::ThreadOrder order, Misuse misuse) {
   return result;
 }
 
+enum class BarrierMisuse {
+  none,
+  not_made,
+  made_twice,
+  misaligned,
+  outside,
+  empty,
+  expects_more,
+  expects_less,
+  too_many_arrivals,
+  no_wait,
+  next_phase,
+};
+
+/// One thread brings 64 words in two pieces, and all add up what they see; returns a thread's sum.
+int sum_of_copies(test::ThreadOrder order, BarrierMisuse misuse, std::uint32_t* expired = nullptr) {
+  struct Shared {
+    alignas(16) int words[64];
+    cuda::SharedBarrier barrier;
+  };
+  alignas(16) static int source[68];
+  for (int i = 0; i < 68; ++i) source[i] = i;
+  int result = 0;
+  const auto kernel = [&] {
+    wait_for_inputs();
+    auto& shared = shared_memory<Shared>();
+    if (thread_index() == 0 && misuse != BarrierMisuse::not_made) cuda::init_barrier(shared.barrier, 1);
+    if (thread_index() == 0 && misuse == BarrierMisuse::made_twice) cuda::init_barrier(shared.barrier, 1);
+    cuda::publish_shared();
+    block_barrier();
+    if (thread_index() == 0) {
+      const unsigned wrong = misuse == BarrierMisuse::expects_more   ? 16
+                             : misuse == BarrierMisuse::expects_less ? -16u
+                                                                     : 0;
+      cuda::arrive_expecting(shared.barrier, 256 + wrong);
+      if (misuse == BarrierMisuse::too_many_arrivals) cuda::arrive(shared.barrier);
+      const int* from = source + (misuse == BarrierMisuse::misaligned ? 1 : 0);
+      int* to = shared.words + (misuse == BarrierMisuse::outside ? 64 : 0);
+      cuda::copy_bulk(to, from, misuse == BarrierMisuse::empty ? 0 : 128, shared.barrier);
+      cuda::copy_bulk(shared.words + 32, source + 32, 128, shared.barrier);
+    }
+    if (misuse != BarrierMisuse::no_wait)
+      cuda::wait_for_phase(shared.barrier, misuse == BarrierMisuse::next_phase ? 1 : 0, expired);
+    int sum = 0;
+    for (const int word : shared.words) sum += word;
+    if (thread_index() == 63) result = sum;
+  };
+  test::run_grid({}, 64, sizeof(Shared), order, kernel);
+  return result;
+}
+
 } // namespace
+
+TEST_CASE("host executor: copies in one piece come when their barrier says so, and misuse is noticed") {
+  for (const test::ThreadOrder order :
+       {test::ThreadOrder::forward, test::ThreadOrder::backward, test::ThreadOrder::scattered}) {
+    CHECK(sum_of_copies(order, BarrierMisuse::none) == 64 * 63 / 2);
+    for (const BarrierMisuse misuse : {BarrierMisuse::not_made, BarrierMisuse::made_twice, BarrierMisuse::misaligned,
+                                       BarrierMisuse::outside, BarrierMisuse::empty, BarrierMisuse::expects_more,
+                                       BarrierMisuse::expects_less, BarrierMisuse::too_many_arrivals}) {
+      CAPTURE(static_cast<int>(misuse));
+      CHECK_THROWS_AS(sum_of_copies(order, misuse), std::logic_error);
+    }
+  }
+  // Copies come as late as may be, in all orders but the first.
+  for (const BarrierMisuse misuse : {BarrierMisuse::no_wait, BarrierMisuse::next_phase})
+    CHECK_THROWS_AS(sum_of_copies(test::ThreadOrder::backward, misuse), std::logic_error);
+  // Who waits for what doesn't come goes on where that is said.
+  std::uint32_t expired = 0;
+  sum_of_copies(test::ThreadOrder::forward, BarrierMisuse::expects_more, &expired);
+  CHECK(expired == 1);
+}
 
 TEST_CASE("host executor: a product of a warpgroup is what it should be, and misuse is noticed") {
   for (const test::ThreadOrder order :

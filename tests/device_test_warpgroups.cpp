@@ -140,6 +140,17 @@ TEST_CASE("device: products of warpgroups are used where a check finds them righ
   CHECK(notice.find('\n') == std::string::npos);
   CHECK_FALSE(wrong.device().warpgroup_products());
   host = usual;
+  host.lose_copies = true; // that are waited for
+  OnDevice loses;
+  CHECK(cuda::check_warpgroup_products(loses.device()) == notice);
+  CHECK_FALSE(loses.device().warpgroup_products());
+  const ProductProblem<Q4_K> problem({{16}, 256, 1});
+  const auto multiply = [](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
+    const auto rounded = test::quantize_on_device(on, x, 1, 256);
+    cuda::launch_warpgroup_tile_product(on.device(), parts, rounded.by256, 1, Epilogue::store);
+  };
+  CHECK_THROWS(problem.on_device(loses, [&](auto parts, const float* x) { multiply(loses, parts, x); }));
+  host = usual;
   host.major = 10; // whose instructions are others
   OnDevice other;
   CHECK(cuda::check_warpgroup_products(other.device()).empty());

@@ -1,21 +1,41 @@
 // Norm and rounding of one token's activations within a block, by their definition in kernels/backend.h.
 #pragma once
 
+#include "kernels/cuda/activations.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/lanes.h"
 #include "kernels/cuda/unit_codec.h"
 
 namespace kern::cuda {
 
-/// Where the 256 activations of a unit go.
+/// Where the 256 activations of a unit go, one after the other.
 struct RoundedUnit {
   std::uint32_t* codes; // [64]
   float* scales;        // [256 / rounding]
   std::int16_t* sums;   // [16]
+
+  KERN_DEVICE uint2& eight_codes(int index) const { return reinterpret_cast<uint2*>(codes)[index]; }
+  KERN_DEVICE float& scale(int index) const { return scales[index]; }
+  KERN_DEVICE std::int16_t& sum(int index) const { return sums[index]; }
+};
+/// Or in a tile, with a scale for all.
+struct UnitOfTile {
+  std::byte* tile;
+  unsigned token;
+
+  KERN_DEVICE uint2& eight_codes(int index) const {
+    const auto eight = static_cast<unsigned>(index);
+    return *reinterpret_cast<uint2*>(tile + RoundedTile::code(token, eight / 2) + eight % 2 * 8);
+  }
+  KERN_DEVICE float& scale(int) const { return *reinterpret_cast<float*>(tile + RoundedTile::scale(token)); }
+  KERN_DEVICE std::int16_t& sum(int index) const {
+    const auto of_token = static_cast<unsigned>(index);
+    return *reinterpret_cast<std::int16_t*>(tile + RoundedTile::sum(token, of_token / 8) + of_token % 8 * 2);
+  }
 };
 
 /// Eight neighbouring activations in each lane of a warp -> codes, sums, scales. `rounding` is 32 or 256.
-KERN_DEVICE void round_unit(const float (&x)[8], int rounding, const RoundedUnit& to) {
+template <class To> KERN_DEVICE void round_unit(const float (&x)[8], int rounding, const To& to) {
   const int lane = thread_index() % 32;
   int top = 0; // of the magnitudes' bits: exact, and NaN or infinity come out on top
   KERN_UNROLL
@@ -40,11 +60,10 @@ KERN_DEVICE void round_unit(const float (&x)[8], int rounding, const RoundedUnit
     sum += code;
   }
   sum += from_lane_xor(sum, 1);
-  to.codes[lane * 2] = words[0];
-  to.codes[lane * 2 + 1] = words[1];
-  if (lane % 2 == 0) to.sums[lane / 2] = static_cast<std::int16_t>(sum);
+  to.eight_codes(lane) = uint2{words[0], words[1]};
+  if (lane % 2 == 0) to.sum(lane / 2) = static_cast<std::int16_t>(sum);
   const int lanes = rounding / 8;
-  if (lane % lanes == 0) to.scales[lane / lanes] = divide(largest, 127.0f);
+  if (lane % lanes == 0) to.scale(lane / lanes) = divide(largest, 127.0f);
 }
 
 /// 1 / sqrt(mean(x^2) + epsilon) of x [columns] in shared memory, which no thread may still be writing, in every thread

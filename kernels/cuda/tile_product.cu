@@ -380,7 +380,7 @@ template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slo
 }
 
 /// Whether warpgroups' tiles give every multiprocessor one, and few of their tokens are none: what they gain is a
-/// quarter at most.
+/// third at most.
 bool fills_warpgroups(const DeviceInfo& device, std::span<const ProductPart> parts, int tokens) {
   std::int64_t panels = 0;
   for (const ProductPart& part : parts) panels += part.weight.panels();

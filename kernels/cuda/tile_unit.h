@@ -38,25 +38,44 @@ KERN_DEVICE void fetch_weights(const Layout& layout, const TilePanels& panels, i
     copy_async(raw + i * 16, panels.begin[i / pieces] + first + i % pieces * 16);
 }
 
-/// Tokens of a tile.
+/// Tokens of a tile; those behind the last are the last one again.
 struct TileTokens {
   const RoundedRows& x;
   int tokens, first;
 
-  /// Which of x's units, of a token of the tile; there are less than 2^31.
+  KERN_DEVICE int token_of(unsigned token) const {
+    const int wanted = first + static_cast<int>(token);
+    return wanted < tokens ? wanted : tokens - 1;
+  }
+  /// Which of x's units, of roundings of 32; there are less than 2^31.
   KERN_DEVICE std::size_t unit_at(unsigned token, int unit) const {
     return static_cast<std::size_t>((first + static_cast<int>(token)) * x.units + unit);
   }
-  /// Tokens behind the last are the last one again.
   KERN_DEVICE std::size_t unit_of(unsigned token, int unit) const {
-    const int wanted = first + static_cast<int>(token);
-    return static_cast<std::size_t>((wanted < tokens ? wanted : tokens - 1) * x.units + unit);
+    return static_cast<std::size_t>(token_of(token) * x.units + unit);
   }
 };
 
-/// Brings a unit of the block's tokens.
+/// Brings a unit of the block's tokens, rounded in blocks of 256.
 template <class Layout>
-KERN_DEVICE void fetch_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
+KERN_DEVICE void fetch_wide_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
+  const auto thread = static_cast<unsigned>(thread_index());
+  for (unsigned i = thread; i < layout.tokens() * 16; i += layout.threads()) {
+    const auto token = static_cast<unsigned>(from.token_of(i / 16));
+    const std::byte* tile = from.x.tile(static_cast<int>(token / RoundedTile::tokens), unit);
+    const unsigned of_tile = token % RoundedTile::tokens;
+    copy_async(buffer + layout.token_code(i / 16, i % 16), tile + RoundedTile::code(of_tile, i % 16));
+    if (i % 16 == 0)
+      copy_word_async(buffer + layout.token_scales() + Layout::token_place(i / 16) * 4,
+                      tile + RoundedTile::scale(of_tile));
+    if (wide_minimums<typename Layout::Format> && i % 16 < 2)
+      copy_async(buffer + layout.token_sums(i / 16, i % 16), tile + RoundedTile::sum(of_tile, i % 16));
+  }
+}
+
+/// The same, rounded in blocks of 32.
+template <class Layout>
+KERN_DEVICE void fetch_narrow_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
   constexpr unsigned roundings = Unit<typename Layout::Format>::roundings;
   const auto thread = static_cast<unsigned>(thread_index());
   for (unsigned i = thread; i < layout.tokens() * 16; i += layout.threads())
@@ -70,9 +89,11 @@ KERN_DEVICE void fetch_tokens(const Layout& layout, const TileTokens& from, int 
     if constexpr (narrow_minimums<typename Layout::Format>)
       copy_word_async(buffer + layout.sums() + place, from.x.sums + source * 16 + i % roundings * 2);
   }
-  if constexpr (wide_minimums<typename Layout::Format>)
-    for (unsigned i = thread; i < layout.tokens() * 2; i += layout.threads())
-      copy_async(buffer + layout.token_sums(i / 2, i % 2), from.x.sums + from.unit_of(i / 2, unit) * 16 + i % 2 * 8);
+}
+template <class Layout>
+KERN_DEVICE void fetch_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
+  if constexpr (has_whole_scales<typename Layout::Format>) fetch_wide_tokens(layout, from, unit, buffer);
+  else fetch_narrow_tokens(layout, from, unit, buffer);
 }
 
 /// Four minimums as bytes: of 16 columns each, from 64 * quarter.

@@ -87,7 +87,8 @@ KERN_DEVICE void prepare_activations(const VectorProduct& call, int token, const
     float values[8];
     row.load(unit, values);
     round_unit(values, Unit<Traits>::rounding,
-               {shared.codes + unit * (unit_columns / 4), shared.scales + unit * roundings, shared.sums + unit * 16});
+               RoundedUnit{shared.codes + unit * (unit_columns / 4), shared.scales + unit * roundings,
+                           shared.sums + unit * 16});
   }
   block_barrier();
 }

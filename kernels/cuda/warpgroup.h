@@ -1,24 +1,17 @@
 // What sm_90a has for warpgroups, 128 threads that multiply matrices in shared memory together while they do other
 // work. With nvcc the instructions; elsewhere (tests/device_on_host) functions that read the same descriptors.
 //
-// An operand lies K-major: rows of a (columns of b) that follow each other, each with its bytes along k. Both kinds
-// that are used here are made of eight rows by 16 bytes, which the hardware reads at once:
-//   swizzled: rows of 128 bytes, eight of them 1024 bytes, whose pieces of 16 bytes stand at (piece ^ row % 8): lanes
-//     that write the same piece of eight rows, or the eight pieces of a row, meet no bank twice. Begins at a multiple
-//     of 1024; steps along k are 32 bytes of the 128.
-//   plain: 32 bytes along k; eight rows by 16 bytes are 128 bytes in a run, the second 16 bytes follow, then the next
-//     eight rows, 256 bytes further.
-// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": "Matrix Descriptor Format" and "Shared Memory Layout".
+// How operands lie: operand_places.h. PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": "Matrix Descriptor
+// Format".
 #pragma once
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/operand_places.h"
 
 namespace kern::cuda {
 
 inline constexpr unsigned warpgroup_threads = 128;
-inline constexpr unsigned warpgroup_rows = 64;     // of a and d
-inline constexpr unsigned operand_row_bytes = 128; // of a swizzled operand
-inline constexpr unsigned operand_alignment = 1024;
+inline constexpr unsigned warpgroup_rows = 64; // of a and d
 
 /// A descriptor: bits 0..13 the address, 16..29 the distance along k (swizzled: has none), 32..45 that of eight rows,
 /// all in units of 16 bytes; 62..63 the kind.
@@ -31,15 +24,6 @@ KERN_INLINE constexpr std::uint64_t plain_operand(std::uint32_t shared_address) 
 }
 /// What is added to a descriptor for an operand so many bytes further.
 KERN_INLINE constexpr std::uint64_t operand_offset(unsigned bytes) { return bytes / 16; }
-
-/// Where 16 bytes of a swizzled operand stand: of row `row`, along k piece `piece` of 8.
-KERN_INLINE constexpr unsigned swizzled_place(unsigned row, unsigned piece) {
-  return row * operand_row_bytes + ((piece ^ row) & 7u) * 16;
-}
-/// The same of a plain operand; piece 0 or 1.
-KERN_INLINE constexpr unsigned plain_place(unsigned row, unsigned piece) {
-  return row / 8 * 256 + piece * 128 + row % 8 * 16;
-}
 
 } // namespace kern::cuda
 

@@ -3,14 +3,15 @@
 #pragma once
 
 #include "kernels/cuda/tile_unit.h"
-#include "kernels/cuda/warpgroup_tile.h"
+#include "kernels/cuda/warpgroup_layout.h"
 
 namespace kern::cuda {
 
 /// Brings a unit of the block's panels, as they lie: a warp each.
-template <class Layout>
-KERN_DEVICE void fetch_panels(const Layout& layout, const TilePanels& panels, int unit, unsigned char* buffer) {
-  constexpr unsigned panel_bytes = Unit<typename Layout::Format>::panel_bytes;
+template <class Traits>
+KERN_DEVICE void fetch_panels(const WarpgroupLayout<Traits>& layout, const TilePanels& panels, int unit,
+                              unsigned char* buffer) {
+  constexpr unsigned panel_bytes = Unit<Traits>::panel_bytes;
   constexpr unsigned pieces = panel_bytes / 16;
   const auto thread = static_cast<unsigned>(thread_index());
   const unsigned lane = thread % 32;
@@ -21,16 +22,16 @@ KERN_DEVICE void fetch_panels(const Layout& layout, const TilePanels& panels, in
     if (first + lane < pieces) copy_async(to + first * 16, from + first * 16);
 }
 
-/// Brings a unit of the block's tokens. Those behind the last stay what they were: nobody stores what comes of them.
-template <class Layout> struct WarpgroupTokens {
-  using Traits = typename Layout::Format;
+/// Brings a unit of the block's tokens, rounded in blocks of 32. Those behind the last stay what they were: nobody
+/// stores what comes of them.
+template <class Traits> struct WarpgroupTokens {
+  using Layout = WarpgroupLayout<Traits>;
   const Layout& layout;
   const TileTokens& from;
 
   KERN_DEVICE void fetch(int unit, unsigned char* buffer) const {
     fetch_codes(unit, buffer);
-    if constexpr (has_whole_scales<Traits>) fetch_wide(unit, buffer);
-    else fetch_narrow(unit, buffer);
+    fetch_scales(unit, buffer);
   }
 
 private:
@@ -52,8 +53,8 @@ private:
     }
   }
 
-  /// Roundings of 32: eight threads a token, its scales (and sums) into eight arrays.
-  KERN_DEVICE void fetch_narrow(int unit, unsigned char* buffer) const {
+  /// Eight threads a token, its scales (and sums) into eight arrays.
+  KERN_DEVICE void fetch_scales(int unit, unsigned char* buffer) const {
     const auto thread = static_cast<unsigned>(thread_index());
     const unsigned step = layout.threads() / 8; // a multiple of 16, which are what an array's order mixes up
     const std::size_t first = from.unit_at(thread / 8, unit);
@@ -71,19 +72,6 @@ private:
       place += step * 4;
       scales += unit_step * 8;
       sums += unit_step * 16;
-    }
-  }
-
-  /// Roundings of 256: a thread a token.
-  KERN_DEVICE void fetch_wide(int unit, unsigned char* buffer) const {
-    const auto thread = static_cast<unsigned>(thread_index());
-    if (thread >= Layout::tokens() || static_cast<int>(thread) >= left()) return;
-    const std::size_t source = from.unit_at(thread, unit);
-    copy_word_async(buffer + layout.token_scales() + Layout::token_place(thread) * 4, from.x.scales + source);
-    if constexpr (wide_minimums<Traits>) {
-      KERN_UNROLL
-      for (unsigned i = 0; i < 2; ++i)
-        copy_async(buffer + layout.token_sums(thread, i), from.x.sums + source * 16 + i * 8);
     }
   }
 };

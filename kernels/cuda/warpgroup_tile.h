@@ -8,7 +8,6 @@
 
 namespace kern::cuda {
 
-inline constexpr unsigned warpgroup_tokens = 128;
 inline constexpr unsigned warpgroup_panels = warpgroup_rows / panel_rows;
 
 /// Where a row of the tile stands in the operand: equal rows of two neighbouring panels are eight apart, so that one
@@ -19,10 +18,6 @@ KERN_INLINE constexpr unsigned operand_row(unsigned row) { return (row & ~24u) |
 KERN_INLINE constexpr unsigned warpgroup_row_place(unsigned row) {
   const unsigned place = operand_row(row);
   return (place & ~15u) | (place & 7u) << 1 | (place >> 3 & 1u);
-}
-/// The order of numbers that belong to tokens: a thread's, 2t and 2t + 1 of each eight, are fours of two eights.
-KERN_INLINE constexpr unsigned warpgroup_token_place(unsigned token) {
-  return (token & ~15u) | (token & 6u) << 1 | (token >> 3 & 1u) << 1 | (token & 1u);
 }
 
 /// What a thread knows of its place.

@@ -12,7 +12,6 @@
 // clock. (Blocks of 16 warps of tile_product.cu: 4400.) The tensor cores read shared memory themselves and are busy for
 // 1000 clocks of that.
 #include "kernels/cuda/warpgroup_fetch.h"
-#include "kernels/cuda/warpgroup_layout.h"
 
 namespace kern::cuda {
 
@@ -133,7 +132,7 @@ template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const Warpgroup
   const WarpgroupLayout<Traits> layout{static_cast<unsigned>(block_threads()) / warpgroup_threads};
   const int first_slot = block_y() * static_cast<int>(layout.warpgroups * warpgroup_panels);
   const TileTokens tile{call.x, call.tokens, at.first_token};
-  const WarpgroupTokens<WarpgroupLayout<Traits>> tokens{layout, tile};
+  const WarpgroupTokens<Traits> tokens{layout, tile};
   const int units = call.x.units;
   unsigned char* memory = &shared_memory<unsigned char>();
   auto& panels = *reinterpret_cast<TilePanels*>(memory + 2 * WarpgroupLayout<Traits>::bytes());
@@ -181,9 +180,9 @@ __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_produ
 } // namespace
 
 bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
-                                   Epilogue epilogue, unsigned row_tiles) {
+                                   Epilogue epilogue, unsigned row_tiles, std::uint32_t* expired) {
   if (find_format(parts[0].weight.format)->width == 256) {
-    launch_warpgroup_block_product(device, parts, x, tokens, epilogue, row_tiles);
+    launch_warpgroup_block_product(device, parts, x, tokens, epilogue, row_tiles, expired);
     return true;
   }
   const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens};

@@ -13,7 +13,9 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "device_on_host/barriers.h"
 #include "device_on_host/host_warpgroup.h"
+#include "kernels/cuda/shared_barrier.h"
 
 namespace kern::test {
 
@@ -65,7 +67,7 @@ kern_switch_stack:
 constexpr int warpgroup_size = 128;
 constexpr std::size_t product_bytes = 256; // of a thread's part
 
-enum class FiberState { ready, at_block_barrier, at_warp_barrier, at_warpgroup_barrier, done };
+enum class FiberState { ready, at_block_barrier, at_warp_barrier, at_warpgroup_barrier, at_shared_barrier, done };
 
 /// A copy in the background.
 struct Copy {
@@ -83,11 +85,19 @@ struct Pending {
   alignas(16) std::byte d[product_bytes] = {}; // before it, or made early
 };
 
+/// What a thread at a barrier in shared memory waits for.
+struct PhaseWait {
+  std::uint64_t* barrier = nullptr;
+  unsigned parity = 0;
+  std::uint32_t* expired = nullptr;
+};
+
 struct Fiber {
   Context context;
   FiberState state = FiberState::done;
   ThreadPlace place;
   int trades = 0;
+  PhaseWait wait;
   std::vector<Copy> copies; // that haven't been made yet
   int groups = 0;           // committed
   bool has_inputs = false;  // has waited for other kernels
@@ -114,7 +124,8 @@ class BlockRun {
 public:
   BlockRun(unsigned threads, ThreadOrder order, const std::function<void()>& kernel)
       : kernel_(kernel), late_copies_(order != ThreadOrder::forward),
-        together_(order == ThreadOrder::scattered ? threads : warp_size), fibers_(threads), warps_(threads / warp_size),
+        together_(order == ThreadOrder::scattered ? threads : warp_size),
+        barriers_(late_copies_, order == ThreadOrder::scattered), fibers_(threads), warps_(threads / warp_size),
         warpgroups_((threads + warpgroup_size - 1) / warpgroup_size) {
     const std::size_t bytes = stack_bytes * threads;
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -125,8 +136,9 @@ public:
   BlockRun(const BlockRun&) = delete;
   BlockRun& operator=(const BlockRun&) = delete;
 
-  void run(const ThreadPlace& place, std::span<const int> order) {
+  void run(const ThreadPlace& place, std::size_t shared_bytes, std::span<const int> order) {
     waiting_ = 0;
+    barriers_.reset(place.shared, shared_bytes);
     published_ = false;
     for (Warp& warp : warps_) warp.waiting = 0;
     for (Warpgroup& group : warpgroups_) group.waiting = 0;
@@ -139,7 +151,7 @@ public:
           moved = true;
           if (together_ == order.size()) break;
         }
-      if (!moved)
+      if (!moved && !barriers_.complete_copy() && !expire())
         throw std::logic_error("threads of block " + std::to_string(place.block_x) +
                                " wait for each other: some ended, or wait at another barrier");
     }
@@ -148,6 +160,7 @@ public:
     };
     if (misaligned_) fail(" copies or loads what isn't aligned");
     if (fault_) fail(fault_);
+    if (!barriers_.all_done() && !expired_) fail(" has ended, but not all of its copies, or others than it expected");
     for (const Fiber& fiber : fibers_) {
       if (!fiber.has_inputs) fail(" ended without waiting for its inputs");
       if (!fiber.copies.empty()) fail(" ended without waiting for its copies");
@@ -194,7 +207,18 @@ public:
     });
   }
 
-  void report_fault(const char* what) { fault_ = what; }
+  void report_fault(const char* what) {
+    if (what) fault_ = what;
+  }
+  BlockBarriers& barriers() { return barriers_; }
+  void wait_for_phase(const PhaseWait& wait) {
+    Fiber& mine = *current_;
+    if (!barriers_.has(wait.barrier)) fault_ = " waits for a barrier that isn't made";
+    if (barriers_.has_ended(wait.barrier, wait.parity) || (wait.expired && *wait.expired != 0)) return;
+    mine.wait = wait;
+    mine.state = FiberState::at_shared_barrier;
+    leave(mine);
+  }
   void publish_shared() { current_->published = true; }
   void begin_products() { current_->registers_fenced = true; }
   void commit_products() { ++current_->product_groups; }
@@ -279,6 +303,19 @@ private:
     else if (!next->early) std::memcpy(next->d, pending.d, product.bytes);
   }
 
+  /// Lets those go on who wait for a barrier, if all have said what is to become of them.
+  bool expire() {
+    bool any = false;
+    for (Fiber& fiber : fibers_) {
+      if (fiber.state != FiberState::at_shared_barrier || !fiber.wait.expired) continue;
+      *fiber.wait.expired = 1;
+      fiber.state = FiberState::ready;
+      any = true;
+    }
+    expired_ = expired_ || any;
+    return any;
+  }
+
   static void enter() {
     BlockRun& run = *running;
     run.kernel_();
@@ -319,6 +356,8 @@ private:
     bool resumed = false;
     for (const int index : indices) {
       Fiber& fiber = fibers_[static_cast<std::size_t>(index)];
+      if (fiber.state == FiberState::at_shared_barrier && barriers_.has_ended(fiber.wait.barrier, fiber.wait.parity))
+        fiber.state = FiberState::ready;
       if (fiber.state != FiberState::ready) continue;
       resumed = true;
       resume(fiber);
@@ -346,7 +385,9 @@ private:
   bool misaligned_ = false;
   const char* fault_ = nullptr; // of a thread with its products
   bool published_ = false;      // whether all threads published their writes before the last barrier
+  bool expired_ = false;        // whether threads gave up to wait
   std::size_t together_;        // threads that run as far as they get before the others do
+  BlockBarriers barriers_;
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
   std::vector<Warpgroup> warpgroups_;
@@ -379,6 +420,19 @@ void report_misaligned() { BlockRun::running->report_misaligned(); }
 void wait_for_copies(int newest) { BlockRun::running->wait_for_copies(newest); }
 void report_fault(const char* what) { BlockRun::running->report_fault(what); }
 void publish_shared() { BlockRun::running->publish_shared(); }
+void init_barrier(std::uint64_t* barrier, unsigned arrivals) {
+  report_fault(BlockRun::running->barriers().init(barrier, arrivals));
+}
+void arrive(std::uint64_t* barrier, unsigned bytes) {
+  report_fault(BlockRun::running->barriers().arrive(barrier, bytes));
+}
+void copy_bulk(void* shared, const void* from, unsigned bytes, std::uint64_t* barrier) {
+  if (copies_get_lost()) return;
+  report_fault(BlockRun::running->barriers().copy(shared, from, bytes, barrier));
+}
+void wait_for_phase(std::uint64_t* barrier, unsigned parity, std::uint32_t* expired) {
+  BlockRun::running->wait_for_phase({barrier, parity, expired});
+}
 void begin_products() { BlockRun::running->begin_products(); }
 void enqueue_product(const WarpgroupProduct& product) { BlockRun::running->enqueue_product(product); }
 void commit_products() { BlockRun::running->commit_products(); }
@@ -406,7 +460,7 @@ void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, Threa
         place.block_x = static_cast<int>(x);
         place.block_y = static_cast<int>(y);
         place.block_z = static_cast<int>(z);
-        run.run(place, indices);
+        run.run(place, shared_bytes, indices);
         const auto clean = [](std::byte b) { return b == std::byte{0xFF}; };
         if (!std::all_of(shared + shared_bytes, shared + shared_bytes + guard_bytes, clean))
           throw std::logic_error("a block writes past its " + std::to_string(shared_bytes) + " bytes of shared memory");
