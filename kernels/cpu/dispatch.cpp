@@ -33,13 +33,14 @@ struct Candidate {
 }
 
 #if defined(__linux__)
-/// AMX's tiles and products of int8: leaf 7, bits 24 and 25 of EDX, and the kernel's leave to use registers this large,
-/// which it gives to a whole process.
+/// AMX's tiles and products of int8 and bfloat16: leaf 7, bits 24, 25 and 22 of EDX, and the kernel's leave to use
+/// registers this large, which it gives to a whole process.
 bool may_use_amx() {
   constexpr long request_permission = 0x1023; // ARCH_REQ_XCOMP_PERM
   constexpr long tile_data = 18;              // XFEATURE_XTILEDATA
   unsigned a = 0, b = 0, c = 0, d = 0;
-  const bool has = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 24 & 3u) == 3u;
+  constexpr unsigned features = 1u << 25 | 1u << 24 | 1u << 22;
+  const bool has = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & features) == features;
   return has && ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 }
 #endif

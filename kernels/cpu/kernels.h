@@ -11,7 +11,7 @@
 namespace kern {
 
 /// Activations rounded to int8 for products with one kind of weights: tiles of T tokens (as many as the instruction set
-/// accumulates at once, the last tile fewer), interleaved in runs of R columns (4, or 32 for tile registers). One token
+/// accumulates at once, the last tile fewer), interleaved in runs of R columns (4, or 32 and 64 for tile registers). One token
 /// lies the same in all.
 struct QuantizedRows {
   std::int8_t* codes = nullptr; // [tile][columns / R][T][R]
@@ -66,8 +66,8 @@ inline constexpr int product_tokens(std::int64_t columns) {
   const std::int64_t tokens = (std::int64_t{1} << 20) / (columns > 0 ? columns : 1) / 48 * 48; // whole tiles of all
   return static_cast<int>(tokens < 48 ? 48 : tokens > 512 ? 528 : tokens);
 }
-/// A run of a panel unpacked: a byte a code; scales and minimums of 16 and 32 codes.
-inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 7 / 4;
+/// A run of a panel unpacked: two bytes a code; floats and whole scales of 16 codes, minimums of 16 and 32.
+inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 3;
 /// A run of a panel interleaved; no block format takes more than 9 bits a weight.
 inline constexpr std::size_t panel_scratch_bytes = chunk_columns * panel_rows * 9 / 8;
 

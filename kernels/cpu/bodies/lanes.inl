@@ -12,7 +12,7 @@
 //   code_class(max_code, group)    the largest code that tiles of groups of so many columns treat as this one
 //   dot_pairs(acc, a, b)           acc + the sum of a lane's two 16-bit products
 //   to_floats, fused_lanes (a * b + c), fused_negated (c - a * b), look_up (a byte of 16 for each index byte),
-//   load_halves, load_shorts, load_bytes_wide, largest_lane, sum_of_lanes
+//   load_halves, load_shorts, load_bytes_wide, largest_lane
 
 #if defined(__AVX512VNNI__)
 constexpr int lane_count = 16;
@@ -59,7 +59,8 @@ KERN_INLINE Floats every_lane(float value) { return bits_to_floats(Words{} + flo
 #endif
 
 #if !defined(KERN_TILE_REGISTERS)
-constexpr int tile_run = 4;           // columns of a token that lie side by side in a tile of activations
+/// Columns of a token that lie side by side in a tile of activations rounded in such blocks.
+template <int block> constexpr int tile_run = 4;
 constexpr bool signed_panels = false; // whether unpacked codes are signed, or unsigned with a bias
 #endif
 
@@ -88,6 +89,17 @@ template <class Vector> KERN_INLINE void hold(Vector& value) {
   static_cast<void>(value);
 #endif
 }
+
+#if !defined(__AVX512VNNI__)
+/// sums [count / 16] = exact sums of 16 codes each
+template <int count> KERN_INLINE void sum_codes(const std::int8_t* codes, std::int16_t* sums) {
+  for (int g = 0; g < count / 16; ++g) {
+    std::int16_t sum = 0;
+    for (int i = 0; i < 16; ++i) sum = static_cast<std::int16_t>(sum + codes[g * 16 + i]);
+    sums[g] = sum;
+  }
+}
+#endif
 
 #if !defined(__AVX2__)
 /// to [16][to_stride] = the transpose of from [16][stride]

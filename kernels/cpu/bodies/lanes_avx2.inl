@@ -82,11 +82,6 @@ KERN_INLINE std::int32_t largest_lane(Ints v) {
   for (int i = 1; i < lane_count; ++i) top = v[i] > top ? v[i] : top;
   return top;
 }
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) {
-  std::int32_t sum = v[0];
-  for (int i = 1; i < lane_count; ++i) sum += v[i];
-  return sum;
-}
 
 /// to [16][to_stride] = the transpose of from [16][stride], in four blocks of 8 x 8
 KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to, std::ptrdiff_t to_stride) {

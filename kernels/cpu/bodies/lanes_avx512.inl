@@ -1,8 +1,8 @@
 // Lanes of AVX-512 with VNNI.
 
 #if defined(KERN_TILE_REGISTERS)
-constexpr int tile_tokens = 16; // rows of a tile register
-constexpr int tile_run = 32;    // columns a tile register holds of each
+constexpr int tile_tokens = 16;                                       // rows of a tile register
+template <int block> constexpr int tile_run = block == 256 ? 64 : 32; // columns a tile register holds of each
 constexpr bool signed_panels = true;
 #else
 constexpr int tile_tokens = 6; // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
@@ -35,7 +35,22 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
   return (Words)_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 KERN_INLINE std::int32_t largest_lane(Ints v) { return _mm512_reduce_max_epi32((__m512i)v); }
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
+
+/// sums [count / 16] = exact sums of 16 codes each; four at a time, because sums across lanes one by one take longer
+/// than the rounding.
+template <int count> KERN_INLINE void sum_codes(const std::int8_t* codes, std::int16_t* sums) {
+  constexpr int at_once = count < 64 ? count : 64;
+  for (int i = 0; i < count; i += at_once) {
+    __m512i part = _mm512_setzero_si512();
+    __builtin_memcpy(&part, codes + i, at_once);
+    __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), part); // of four codes
+    sum = _mm512_add_epi32(sum, _mm512_shuffle_epi32(sum, _MM_PERM_CDAB));
+    sum = _mm512_add_epi32(sum, _mm512_shuffle_epi32(sum, _MM_PERM_BADC));
+    const __m128i of_sixteen = _mm512_castsi512_si128(_mm512_maskz_compress_epi32(0x1111, sum));
+    const __m128i packed = _mm_packs_epi32(of_sixteen, of_sixteen);
+    __builtin_memcpy(sums + i / 16, &packed, at_once / 8);
+  }
+}
 
 /// to [16][to_stride] = the transpose of from [16][stride]
 KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to, std::ptrdiff_t to_stride) {

@@ -45,4 +45,3 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
   return (Words)vmovl_u16(vget_low_u16(vmovl_u8(four)));
 }
 KERN_INLINE std::int32_t largest_lane(Ints v) { return vmaxvq_s32((int32x4_t)v); }
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return vaddvq_s32((int32x4_t)v); }

@@ -68,4 +68,3 @@ KERN_INLINE std::int32_t largest_lane(Ints v) {
   for (int i = 1; i < lane_count; ++i) top = v[i] > top ? v[i] : top;
   return top;
 }
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return v[0] + v[1] + v[2] + v[3]; }

@@ -60,8 +60,10 @@ void panel_product(const ProductShare& share, std::int64_t row, int first, int l
   const int rows = count > panel_rows ? chunk_rows : panel_rows;
   const bool whole = count == rows;
   const std::ptrdiff_t corrections_per_token = share.columns / rounding_block<Traits> * corrections_per_block<Traits>;
-  for (int k = 0; k < share.columns; k += chunk_columns) {
-    const int end = k + chunk_columns < share.columns ? k + chunk_columns : share.columns;
+  // Planes are two bytes a code: one block of them takes as much room as two of codes.
+  constexpr int step = in_planes<Traits> ? rounding_block<Traits> : chunk_columns;
+  for (int k = 0; k < share.columns; k += step) {
+    const int end = k + step < share.columns ? k + step : share.columns;
     for (int panel = 0; panel < rows; panel += panel_rows)
       unpack_chunk<Traits>(share, row + panel, k, end, scratch.panel, scratch.chunk.from(panel));
     const std::int32_t* corrections = scratch.corrections;

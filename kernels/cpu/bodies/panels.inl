@@ -71,25 +71,28 @@ void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, 
 /// A run of k of up to two panels, unpacked side by side: row 16 * p + r is row r of panel p. Part of a thread's
 /// scratch.
 struct PanelChunk {
-  std::uint8_t* codes;        // [k / 4][32 rows][4], bias added; or signed
+  std::uint8_t* codes;        // [k / 4][32 rows][4], bias added; or signed; or the low plane
+  std::uint8_t* high_codes;   // the high plane
   float* scales;              // [k / group][32]; where those of groups are whole numbers [k / rounding block][32]
   std::int32_t* whole_scales; // [k / group][32]
-  std::uint32_t* min_pairs;   // [k / rounding block][pairs][32]
+  std::uint32_t* min_pairs;   // [k / rounding block][pairs][32]; beside planes [plane_minimums][32], twice as bfloat16
   float* min_scales;          // [k / rounding block][32]
 
   /// The same memory from row `lane` on.
   KERN_INLINE PanelChunk from(int lane) const {
-    return {codes + 4 * lane, scales + lane, whole_scales + lane, min_pairs + lane, min_scales + lane};
+    return {codes + 4 * lane,    high_codes + 4 * lane, scales + lane,
+            whole_scales + lane, min_pairs + lane,      min_scales + lane};
   }
 };
 
 KERN_INLINE PanelChunk carve_panel_chunk(std::byte* scratch) {
   PanelChunk chunk;
   chunk.codes = reinterpret_cast<std::uint8_t*>(scratch);
-  chunk.scales = reinterpret_cast<float*>(chunk.codes + chunk_columns * chunk_rows);
+  chunk.high_codes = chunk.codes + chunk_columns * chunk_rows;
+  chunk.scales = reinterpret_cast<float*>(chunk.high_codes + chunk_columns * chunk_rows);
   chunk.whole_scales = reinterpret_cast<std::int32_t*>(chunk.scales + chunk_columns / 16 * chunk_rows);
   chunk.min_pairs = reinterpret_cast<std::uint32_t*>(chunk.whole_scales + chunk_columns / 16 * chunk_rows);
-  chunk.min_scales = reinterpret_cast<float*>(chunk.min_pairs + chunk_columns / 32 * chunk_rows);
+  chunk.min_scales = reinterpret_cast<float*>(chunk.min_pairs + chunk_columns / 16 * chunk_rows);
   return chunk;
 }
 
@@ -101,42 +104,145 @@ template <class Traits> KERN_INLINE Words tile_codes(Words codes) {
     return reinterpret_cast<Words>(reinterpret_cast<Bytes>(codes) - (Bytes{} + std::uint8_t{PanelCodec<Traits>::bias}));
 }
 
+/// The scale of a block of 256 columns.
+template <class Traits> KERN_INLINE Floats block_scale(const typename PanelCodec<Traits>::Header& header) {
+  if constexpr (rounding_groups < Traits >> 1) return header.d;
+  else return header.template scale<0>();
+}
+
+/// Two 16-bit numbers a lane.
+using HalfWords = std::uint16_t __attribute__((vector_size(4 * lane_count)));
+using HalfInts = std::int16_t __attribute__((vector_size(4 * lane_count)));
+
+KERN_INLINE Words twice_a_lane(Words value) { return (value & 0xFFFFu) | value << 16; }
+
+/// Four codes a lane times their group's scale, given twice a lane, as planes.
+template <class Traits>
+KERN_INLINE void store_planes(std::uint8_t* low, std::uint8_t* high, Words codes, Words scale_twice) {
+  if constexpr (planes_of<Traits> == 1 && !Traits::has_min) { // the one scale is the block's
+    store_vector(low, tile_codes<Traits>(codes));
+  } else if constexpr (Traits::has_min) { // unsigned: no product reaches the next byte
+    const auto scale = reinterpret_cast<HalfWords>(scale_twice);
+    const auto bytes = reinterpret_cast<HalfWords>(codes);
+    constexpr std::uint16_t mask = planes_of<Traits> == 1 ? 0xFFFF : (1 << plane_scale_bits) - 1;
+    store_vector(low, bytes * (scale & mask));
+    if constexpr (planes_of < Traits >> 1) store_vector(high, bytes * (scale >> plane_scale_bits));
+  } else {
+    constexpr std::int16_t mask = (1 << plane_bits) - 1;
+    const auto scale = reinterpret_cast<HalfInts>(scale_twice);
+    const auto bytes = reinterpret_cast<HalfInts>(tile_codes<Traits>(codes));
+    const HalfInts even = ((bytes << 8) >> 8) * scale;
+    const HalfInts odd = (bytes >> 8) * scale;
+    store_vector(low, (even & mask) | (odd & mask) << 8);
+    store_vector(high, ((even >> plane_bits) & 255) | (odd >> plane_bits) << 8);
+  }
+}
+
+/// A block of an interleaved panel as planes, the `at`th of a chunk.
+template <class Traits> KERN_INLINE void unpack_planes(const PanelSource& source, int at, const PanelChunk& to) {
+  using Codec = PanelCodec<Traits>;
+  constexpr int groups = rounding_groups<Traits>;
+  const typename Codec::Header header(source);
+  Words scales[groups];
+  unroll<groups>([&](auto g) __attribute__((always_inline)) {
+    if constexpr (groups > 1) scales[g] = twice_a_lane(reinterpret_cast<Words>(header.template whole_scale<g>()));
+    else scales[g] = every_lane(0x00010001u);
+  });
+  const int first = at * Traits::width * chunk_rows;
+  Codec::codes(
+      source, [&](int k, Words four) __attribute__((always_inline)) {
+        const int place = first + k * chunk_rows * 4;
+        store_planes<Traits>(to.codes + place, to.high_codes + place, four, scales[k * 4 / Traits::group]);
+      });
+  store_vector(to.scales + at * chunk_rows, block_scale<Traits>(header));
+  if constexpr (Traits::has_min) {
+    std::uint32_t* minimums = to.min_pairs + at * plane_minimums * chunk_rows;
+    unroll<plane_minimums>([&](auto g) __attribute__((always_inline)) {
+      Words value{};
+      if constexpr (g < groups) {
+        const Words minimum = (header.template min_pair<g / 2>() >> (16 * (g % 2))) & 0xFFFFu;
+        value = reinterpret_cast<Words>(to_floats(as_ints(minimum))); // a bfloat16 with zeros behind
+      }
+      store_vector(minimums + g * chunk_rows, value | value >> 16);
+    });
+    store_vector(to.min_scales + at * chunk_rows, header.min_scale());
+  }
+}
+
+/// A block of an interleaved panel as codes, scales and minimums.
+template <class Traits> KERN_INLINE void unpack_codes(const PanelSource& source, int at, const PanelChunk& to) {
+  using Codec = PanelCodec<Traits>;
+  constexpr int groups = Traits::width / Traits::group;
+  std::uint8_t* codes = to.codes + at * Traits::width * chunk_rows;
+  Codec::codes(
+      source, [&](int k, Words four) __attribute__((always_inline)) {
+        store_vector(codes + k * chunk_rows * 4, tile_codes<Traits>(four));
+      });
+  const typename Codec::Header header(source);
+  if constexpr (sums_whole<Traits>) {
+    unroll<groups>([&](auto g) __attribute__((always_inline)) {
+      store_vector(to.whole_scales + (at * groups + g) * chunk_rows, header.template whole_scale<g>());
+    });
+    store_vector(to.scales + at * chunk_rows, header.d);
+  } else {
+    unroll<groups>([&](auto g) __attribute__((always_inline)) {
+      store_vector(to.scales + (at * groups + g) * chunk_rows, header.template scale<g>());
+    });
+  }
+  if constexpr (Traits::has_min) {
+    constexpr int pairs = corrections_per_block<Traits>;
+    unroll<pairs>([&](auto p) __attribute__((always_inline)) {
+      store_vector(to.min_pairs + (at * pairs + p) * chunk_rows, header.template min_pair<p>());
+    });
+    store_vector(to.min_scales + at * chunk_rows, header.min_scale());
+  }
+}
+
 /// Blocks [begin, end) of an interleaved panel of `blocks` blocks.
 template <class Traits>
 void unpack_panel(const std::byte* panel, int blocks, int begin, int end, const PanelChunk& to) {
-  using Codec = PanelCodec<Traits>;
-  constexpr int groups = Traits::width / Traits::group;
   for (int b = begin; b < end; ++b) {
     prefetch_block<Traits>(panel, b);
     for (int lane = 0; lane < panel_rows; lane += lane_count) {
-      const int at = b - begin;
       const PanelSource source = panel_source<Traits>(panel, blocks, b, lane);
-      std::uint8_t* codes = to.codes + (at * Traits::width / 4 * chunk_rows + lane) * 4;
-      Codec::codes(
-          source, [&](int k, Words four) __attribute__((always_inline)) {
-            store_vector(codes + k * chunk_rows * 4, tile_codes<Traits>(four));
-          });
-      const typename Codec::Header header(source);
-      if constexpr (sums_whole<Traits>) {
-        unroll<groups>([&](auto g) __attribute__((always_inline)) {
-          store_vector(to.whole_scales + (at * groups + g) * chunk_rows + lane, header.template whole_scale<g>());
-        });
-        store_vector(to.scales + at * chunk_rows + lane, header.d);
-      } else {
-        unroll<groups>([&](auto g) __attribute__((always_inline)) {
-          store_vector(to.scales + (at * groups + g) * chunk_rows + lane, header.template scale<g>());
-        });
-      }
-      if constexpr (Traits::has_min) {
-        constexpr int pairs = corrections_per_block<Traits>;
-        std::uint32_t* min_pairs = to.min_pairs + at * pairs * chunk_rows + lane;
-        unroll<pairs>([&](auto p) __attribute__((always_inline)) {
-          store_vector(min_pairs + p * chunk_rows, header.template min_pair<p>());
-        });
-        store_vector(to.min_scales + at * chunk_rows + lane, header.min_scale());
-      }
+      if constexpr (in_planes<Traits>) unpack_planes<Traits>(source, b - begin, to.from(lane));
+      else unpack_codes<Traits>(source, b - begin, to.from(lane));
     }
   }
+}
+
+/// Blocks of one row of a format without a codec, and zeros where there is none.
+template <class Traits> struct RowBlock {
+  static constexpr int groups = Traits::width / Traits::group;
+  std::int8_t codes[Traits::width] = {};
+  std::int8_t high[Traits::width] = {}; // the high plane
+  float scales[groups] = {};            // or the block's
+  std::int16_t whole_scales[groups] = {};
+
+  KERN_INLINE explicit RowBlock(const typename Traits::Block* block) {
+    if (!block) return;
+    Traits::unpack_codes(*block, codes);
+    if constexpr (sums_whole<Traits> || in_planes<Traits>) {
+      scales[0] = Traits::block_scale(*block);
+      Traits::unpack_scales(*block, whole_scales);
+    } else float_scales<Traits>(*block, scales);
+    if constexpr (in_planes<Traits> && planes_of < Traits >> 1) split();
+  }
+
+private:
+  KERN_INLINE void split() {
+    for (int i = 0; i < Traits::width; ++i) {
+      const int product = codes[i] * whole_scales[i / Traits::group];
+      codes[i] = static_cast<std::int8_t>(product & ((1 << plane_bits) - 1));
+      high[i] = static_cast<std::int8_t>(product >> plane_bits);
+    }
+  }
+};
+
+/// [width] bytes of a row to theirs in a chunk.
+template <class Traits> KERN_INLINE void store_row(const std::int8_t* codes, std::uint32_t flip, std::uint8_t* to) {
+  for (int k = 0; k < Traits::width / 4; ++k)
+    store_vector(to + k * chunk_rows * 4, load_vector<std::uint32_t>(codes + 4 * k) ^ flip);
 }
 
 /// The same from rows in the file's layout, for formats without a codec: row by row through the format's own.
@@ -144,32 +250,21 @@ template <class Traits>
 void unpack_rows(const std::byte* rows, std::size_t row_bytes, int count, int begin, int end, const PanelChunk& to) {
   static_assert(!Traits::has_min);
   constexpr int groups = Traits::width / Traits::group;
-  std::int8_t codes[Traits::width];
-  float scales[groups] = {};
-  std::int16_t whole_scales[groups] = {};
+  constexpr bool block_scales = sums_whole<Traits> || in_planes<Traits>;
+  constexpr int floats = block_scales ? 1 : groups;
   for (int r = 0; r < panel_rows; ++r) {
     const auto* row = reinterpret_cast<const typename Traits::Block*>(rows + static_cast<std::size_t>(r) * row_bytes);
+    const PanelChunk lane = to.from(r);
     for (int b = begin; b < end; ++b) {
       const int at = b - begin;
-      if (r < count) {
-        Traits::unpack_codes(row[b], codes);
-        if constexpr (sums_whole<Traits>) {
-          scales[0] = Traits::block_scale(row[b]);
-          Traits::unpack_scales(row[b], whole_scales);
-        } else float_scales<Traits>(row[b], scales);
-      } else {
-        __builtin_memset(codes, 0, sizeof codes);
-        __builtin_memset(scales, 0, sizeof scales);
-        __builtin_memset(whole_scales, 0, sizeof whole_scales);
-      }
-      for (int k = 0; k < Traits::width / 4; ++k) {
-        const std::uint32_t word = load_vector<std::uint32_t>(codes + 4 * k) ^ (signed_panels ? 0u : 0x80808080u);
-        store_vector(to.codes + ((at * Traits::width / 4 + k) * chunk_rows + r) * 4, word);
-      }
-      constexpr int floats = sums_whole<Traits> ? 1 : groups;
-      for (int g = 0; g < floats; ++g) to.scales[(at * floats + g) * chunk_rows + r] = scales[g];
-      if constexpr (sums_whole<Traits>)
-        for (int g = 0; g < groups; ++g) to.whole_scales[(at * groups + g) * chunk_rows + r] = whole_scales[g];
+      const RowBlock<Traits> block(r < count ? row + b : nullptr);
+      const int place = at * Traits::width * chunk_rows;
+      store_row<Traits>(block.codes, signed_panels ? 0u : 0x80808080u, lane.codes + place);
+      if constexpr (in_planes<Traits> && planes_of < Traits >> 1)
+        store_row<Traits>(block.high, 0u, lane.high_codes + place);
+      for (int g = 0; g < floats; ++g) lane.scales[(at * floats + g) * chunk_rows] = block.scales[g];
+      if constexpr (sums_whole<Traits> && !in_planes<Traits>)
+        for (int g = 0; g < groups; ++g) lane.whole_scales[(at * groups + g) * chunk_rows] = block.whole_scales[g];
     }
   }
 }

@@ -9,9 +9,11 @@ template <int group_columns, int rounding, bool minimums, int largest_code> stru
   static constexpr int max_code = largest_code;
 };
 
+#if !defined(KERN_TILE_REGISTERS) // they have their own
 template <class Traits>
 using KindOf = ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min,
                            code_class(PanelCodec<Traits>::max_code, Traits::group)>;
+#endif
 
 /// Where results so far come from, and where they go. Between runs of k they stay close together: the rows of a result
 /// lie so far apart, often by a power of two, that a cache couldn't hold them.

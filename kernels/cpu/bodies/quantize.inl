@@ -21,33 +21,29 @@ KERN_INLINE void quantize_block(const float* x, std::int8_t* codes, float* scale
     return;
   }
   const Floats inverse = every_lane(127.0f / largest);
-  for (int g = 0; g < width / 16; ++g) {
-    Ints sum{};
-    unroll<16 / lane_count>([&](auto part) __attribute__((always_inline)) {
-      const int i = g * 16 + part * lane_count;
-      // Rounds to even: the fraction bits left after adding 1.5 * 2^23 are the integer.
-      const Floats shifted = load_vector<Floats>(x + i) * inverse + every_lane(0x1.8p23f);
-      const Ints code = reinterpret_cast<Ints>(shifted) - 0x4B400000;
-      sum += code;
-      store_vector(codes + i, __builtin_convertvector(code, LaneBytes));
-    });
-    sums[g] = static_cast<std::int16_t>(sum_of_lanes(sum));
+  for (int i = 0; i < width; i += lane_count) {
+    // Rounds to even: the fraction bits left after adding 1.5 * 2^23 are the integer.
+    const Floats shifted = load_vector<Floats>(x + i) * inverse + every_lane(0x1.8p23f);
+    const Ints code = reinterpret_cast<Ints>(shifted) - 0x4B400000;
+    store_vector(codes + i, __builtin_convertvector(code, LaneBytes));
   }
+  sum_codes<width>(codes, sums);
 }
 
 template <int block> void quantize_row_by(const float* x, int columns, int index, const QuantizedRows& out) {
+  constexpr int run = tile_run<block>;
   const int tile = index / tile_tokens;
   const int tokens = tokens_of_tile(out.rows, tile);
   const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(tile) * tile_tokens;
   const int lane = index % tile_tokens;
-  std::int8_t* to = out.codes + first * columns + lane * tile_run;
+  std::int8_t* to = out.codes + first * columns + lane * run;
   float* scales = out.scales + first * (columns / block) + lane;
   std::int16_t* sums = out.sums + first * (columns / 16) + lane;
   alignas(64) std::int8_t codes[block];
   std::int16_t block_sums[block / 16];
   for (int b = 0; b < columns / block; ++b) {
     quantize_block<block>(x + b * block, codes, scales, block_sums);
-    for (int k = 0; k < block; k += tile_run) __builtin_memcpy(to + k * tokens, codes + k, tile_run);
+    for (int k = 0; k < block; k += run) __builtin_memcpy(to + k * tokens, codes + k, run);
     for (int g = 0; g < block / 16; ++g) sums[g * tokens] = block_sums[g];
     to += block * tokens;
     scales += tokens;

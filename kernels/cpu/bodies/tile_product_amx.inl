@@ -16,6 +16,7 @@ struct alignas(64) TileConfig {
 };
 static_assert(sizeof(TileConfig) == 64);
 
+// Products of planes use the tiles otherwise, see plane_product_amx.inl.
 constexpr int sums_tile = 0;    // [T][16 rows] int32
 constexpr int tokens_tile = 1;  // [T][K] activations
 constexpr int weights_tile = 2; // [K / 4][16 rows][4] codes
@@ -34,20 +35,43 @@ template <int tile> KERN_INLINE void load_tile(const void* from, std::ptrdiff_t 
 template <int tile> KERN_INLINE void store_tile(void* to, std::ptrdiff_t stride) {
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(tile) : "memory");
 }
-KERN_INLINE void multiply_tiles() {
-  asm volatile("tdpbssd %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(weights_tile), "i"(tokens_tile), "i"(sums_tile));
+/// sums += x * weights: signed bytes, or unsigned weights
+template <int sums, int x, int weights, bool unsigned_weights = false> KERN_INLINE void multiply_tiles() {
+  if constexpr (unsigned_weights)
+    asm volatile("tdpbsud %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(weights), "i"(x), "i"(sums));
+  else asm volatile("tdpbssd %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(weights), "i"(x), "i"(sums));
+}
+/// The same of bfloat16, sums in floats.
+template <int sums, int x, int weights> KERN_INLINE void multiply_float_tiles() {
+  asm volatile("tdpbf16ps %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(weights), "i"(x), "i"(sums));
 }
 
 template <class Kind> constexpr int tile_columns = Kind::group < 32 ? Kind::group : 32;
 
+#include "kernels/cpu/bodies/plane_product_amx.inl"
+
+template <class Traits>
+using KindOf = std::conditional_t<in_planes<Traits>, PlaneKindOf<Traits>,
+                                  ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min,
+                                              code_class(PanelCodec<Traits>::max_code, Traits::group)>>;
+template <class Kind> constexpr bool is_plane_kind = Kind::block == 256;
+
 /// Has to be called before products with tiles of so many tokens. It takes hundreds of cycles.
 template <class Kind> void prepare_tile_products(int tokens) {
   alignas(64) TileConfig config;
-  config.rows[sums_tile] = config.rows[tokens_tile] = static_cast<std::uint8_t>(tokens);
-  config.rows[weights_tile] = tile_columns<Kind> / 4;
-  config.row_bytes[sums_tile] = config.row_bytes[weights_tile] = 64;
-  config.row_bytes[tokens_tile] = tile_columns<Kind>;
-  configure_tiles(config);
+  if constexpr (is_plane_kind<Kind>) {
+    for (int tile = 0; tile < 8; ++tile) {
+      config.rows[tile] = static_cast<std::uint8_t>(tile == plane_low_tile || tile == plane_high_tile ? 16 : tokens);
+      config.row_bytes[tile] = 64;
+    }
+    return configure_tiles(config);
+  } else {
+    config.rows[sums_tile] = config.rows[tokens_tile] = static_cast<std::uint8_t>(tokens);
+    config.rows[weights_tile] = tile_columns<Kind> / 4;
+    config.row_bytes[sums_tile] = config.row_bytes[weights_tile] = 64;
+    config.row_bytes[tokens_tile] = tile_columns<Kind>;
+    configure_tiles(config);
+  }
 }
 
 /// The sums of a group [tokens][16], of activations and weights that begin with it.
@@ -55,9 +79,9 @@ template <class Kind>
 KERN_INLINE void sum_group(const std::byte* x, std::ptrdiff_t x_step, const std::uint8_t* weights, std::int32_t* sums) {
   zero_tile<sums_tile>();
   unroll<Kind::group / tile_columns<Kind>>([&](auto step) __attribute__((always_inline)) {
-    load_tile<tokens_tile>(x + step * x_step, tile_run);
+    load_tile<tokens_tile>(x + step * x_step, tile_run<32>);
     load_tile<weights_tile>(weights + step * tile_columns<Kind> * chunk_rows, chunk_rows * 4);
-    multiply_tiles();
+    multiply_tiles<sums_tile, tokens_tile, weights_tile>();
   });
   store_tile<sums_tile>(sums, 64);
 }
@@ -109,9 +133,8 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
   const auto* codes = reinterpret_cast<const std::byte*>(x.codes);
   const std::uint8_t* weights = panel.codes;
   const float* scales = panel.scales;
-  const std::int32_t* whole_scales = panel.whole_scales;
   const float* x_scales = x.scales;
-  const std::ptrdiff_t x_step = static_cast<std::ptrdiff_t>(tile_run) * tokens;
+  const std::ptrdiff_t x_step = static_cast<std::ptrdiff_t>(tile_run<32>) * tokens;
   int left = blocks * groups; // to be summed
   int half = 0;               // of a run of columns
   unsigned summed = 0;
@@ -119,43 +142,27 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
     if (left-- <= 0) return;
     sum_group<Kind>(codes + half, x_step, weights, ring[summed++ % std::size(ring)]);
     weights += Kind::group * chunk_rows;
-    if constexpr (Kind::group == tile_run / 2) {
+    if constexpr (Kind::group == tile_run<32> / 2) {
       codes += half ? x_step : 0;
       half ^= Kind::group;
     } else {
-      codes += Kind::group / tile_run * x_step;
+      codes += Kind::group / tile_run<32> * x_step;
     }
   };
   for (int i = 0; i < groups_ahead<Kind>; ++i) sum_next();
   unsigned scaled = 0;
   for (int b = 0; b < blocks; ++b) {
     Floats s[T];
-    Ints total[T];
-    each([&](auto t) __attribute__((always_inline)) {
-      s[t] = Floats{};
-      total[t] = Ints{};
-    });
+    each([&](auto t) __attribute__((always_inline)) { s[t] = Floats{}; });
     for (int g = 0; g < groups; ++g) {
       sum_next();
       const std::int32_t* sums = ring[scaled++ % std::size(ring)];
-      if constexpr (Kind::whole) {
-        const auto scale = load_vector<Ints>(whole_scales);
-        whole_scales += chunk_rows;
-        each([&](auto t)
-                 __attribute__((always_inline)) { total[t] += load_vector<Ints>(sums + t * panel_rows) * scale; });
-      } else {
-        const auto scale = load_vector<Floats>(scales);
-        scales += chunk_rows;
-        each([&](auto t) __attribute__((always_inline)) {
-          const Floats sum = to_floats(load_vector<Ints>(sums + t * panel_rows));
-          s[t] = groups == 1 ? sum * scale : fused_lanes(sum, scale, s[t]);
-        });
-      }
-    }
-    if constexpr (Kind::whole) {
       const auto scale = load_vector<Floats>(scales);
       scales += chunk_rows;
-      each([&](auto t) __attribute__((always_inline)) { s[t] = to_floats(total[t]) * scale; });
+      each([&](auto t) __attribute__((always_inline)) {
+        const Floats sum = to_floats(load_vector<Ints>(sums + t * panel_rows));
+        s[t] = groups == 1 ? sum * scale : fused_lanes(sum, scale, s[t]);
+      });
     }
     if constexpr (Kind::has_min) subtract_minimums<Kind, T>(panel, x, tokens, b, s);
     each([&](auto t) __attribute__((always_inline)) {
@@ -172,10 +179,14 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int tokens, int b
 template <class Kind>
 void chunk_product(const PanelChunk& chunk, int rows, const TileChunk& x, int tokens, int blocks,
                    const TileResults& results) {
-  for (int lane = 0; lane < rows; lane += panel_rows) {
-    const PanelChunk panel = chunk.from(lane);
-    if (tokens > 8) tile_product<Kind, 16>(panel, x, tokens, blocks, results.at(lane));
-    else if (tokens > 4) tile_product<Kind, 8>(panel, x, tokens, blocks, results.at(lane));
-    else tile_product<Kind, 4>(panel, x, tokens, blocks, results.at(lane));
-  }
+  if constexpr (is_plane_kind<Kind>) {
+    if (rows == chunk_rows) return plane_product<Kind, 2>(chunk, x, tokens, results);
+    return plane_product<Kind, 1>(chunk, x, tokens, results);
+  } else
+    for (int lane = 0; lane < rows; lane += panel_rows) {
+      const PanelChunk panel = chunk.from(lane);
+      if (tokens > 8) tile_product<Kind, 16>(panel, x, tokens, blocks, results.at(lane));
+      else if (tokens > 4) tile_product<Kind, 8>(panel, x, tokens, blocks, results.at(lane));
+      else tile_product<Kind, 4>(panel, x, tokens, blocks, results.at(lane));
+    }
 }

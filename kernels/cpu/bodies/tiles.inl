@@ -9,7 +9,7 @@ KERN_INLINE int tokens_of_tile(int rows, int index) {
 
 /// One tile, from some k on.
 struct TileChunk {
-  const std::int32_t* codes;       // [k / tile_run][T][tile_run / 4]: four codes each
+  const std::int32_t* codes;       // [k / run][T][run / 4]: four codes each; run: tile_run
   const float* scales;             // [k / rounding block][T]
   const std::int32_t* corrections; // [corrections of k][T], see below
 };
@@ -21,15 +21,45 @@ template <class Traits> constexpr int rounding_groups = rounding_block<Traits> /
 /// Whether groups have scales that are whole numbers, so that their sums add up exactly.
 template <class Traits> constexpr bool sums_whole = has_whole_scales<Traits>&& rounding_groups<Traits> > 1;
 
+/// Tile registers add blocks of 256 columns up in planes of bytes, see plane_product_amx.inl.
+template <class Traits> constexpr bool in_planes = signed_panels&& rounding_block<Traits> == 256;
+constexpr int plane_bits = 7;       // of a signed code times its scale that are in the low plane
+constexpr int plane_scale_bits = 3; // of an unsigned code's scale
+/// Planes that a code times its scale takes: TQ1_0, TQ2_0 and Q2_K fit one byte.
+template <class Traits>
+constexpr int planes_of = Traits::group == 256 || (Traits::has_min && PanelCodec<Traits>::max_code <= 3) ? 1 : 2;
+constexpr int plane_minimums = 16; // of a block, zeros behind the groups
+
 /// Codes above 127 that the instruction set takes as signed need no correction.
 template <class Traits>
 constexpr bool has_bias = !Traits::has_min && !signed_panels && !(PanelCodec<Traits>::max_code > 127 && wide_is_signed);
 
 /// Corrections for each rounding block. Without minimums one a group: minus the codes' bias times the sum of the
 /// group's activations, where a product's sum starts. With minimums one for each two groups: the sums of their
-/// activations as two 16-bit halves.
+/// activations as two 16-bit halves. In planes with minimums one for each of plane_minimums groups, by token: its
+/// activations' sum as two bfloat16, a multiple of 128 and the rest.
 template <class Traits>
-constexpr int corrections_per_block = Traits::has_min ? (rounding_groups<Traits> + 1) / 2 : rounding_groups<Traits>;
+constexpr int corrections_per_block = !Traits::has_min    ? rounding_groups<Traits>
+                                      : in_planes<Traits> ? plane_minimums
+                                                          : (rounding_groups<Traits> + 1) / 2;
+
+/// A block's sums of groups [tokens][plane_minimums] from sums of 16 activations [16][tokens], for up to 16 tokens.
+template <int groups> KERN_INLINE void plane_sums(const std::int16_t* sums, int tokens, std::int32_t* corrections) {
+  constexpr int per_group = 16 / groups;
+  alignas(64) std::uint32_t by_group[plane_minimums * 16] = {};
+  alignas(64) std::uint32_t by_token[16 * plane_minimums];
+  for (int g = 0; g < groups; ++g) {
+    std::int32_t sum[16] = {};
+    for (int i = 0; i < per_group; ++i)
+      for (int t = 0; t < tokens; ++t) sum[t] += sums[(g * per_group + i) * tokens + t];
+    // As bfloat16 both are the upper half of a float, whose lower half is zero.
+    for (int t = 0; t < 16; ++t)
+      by_group[g * 16 + t] =
+          float_bits(static_cast<float>(sum[t] & ~127)) >> 16 | float_bits(static_cast<float>(sum[t] & 127));
+  }
+  transpose_words(by_group, 16, by_token, plane_minimums);
+  __builtin_memcpy(corrections, by_token, static_cast<std::size_t>(tokens) * plane_minimums * sizeof *corrections);
+}
 
 /// corrections [columns / rounding block][corrections_per_block][T] of one tile
 template <class Traits>
@@ -47,6 +77,9 @@ void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int
     for (int g = 0; g < columns / Traits::group; ++g)
       for (int t = 0; t < tokens; ++t)
         corrections[g * tokens + t] = has_bias<Traits> ? -PanelCodec<Traits>::bias * group_sum(g, t) : 0;
+  } else if constexpr (in_planes<Traits>) {
+    for (int b = 0; b < columns / rounding_block<Traits>; ++b)
+      plane_sums<rounding_groups<Traits>>(sums + b * 16 * tokens, tokens, corrections + b * plane_minimums * tokens);
   } else {
     for (int b = 0; b < columns / rounding_block<Traits>; ++b)
       for (int p = 0; p < corrections_per_block<Traits>; ++p, corrections += tokens)
