@@ -292,16 +292,14 @@ KERN_DEVICE void store_tile(const TileProduct& call, const TilePlace& at, const 
   const int lane = static_cast<int>(at.lane);
   const int first_token = at.first_token + static_cast<int>(at.token);
   KERN_UNROLL
-  for (int i = 0; i < 16; ++i) {
-    const int n = i / 4;
-    const int row = lane / 4 + i % 4 / 2 * 8;
-    const int token = first_token + n * 8 + lane % 4 * 2 + i % 2;
-    if (token >= call.tokens) continue;
-    if (call.list.epilogue == Epilogue::activate) {
-      store_activated(call.list, slot, row, token, results[0][n][i % 4], results[1][n][i % 4]);
-    } else {
-      store_result(call.list, slot, row, token, results[0][n][i % 4]);
-      store_result(call.list, slot + 1, row, token, results[1][n][i % 4]);
+  for (int half = 0; half < 2; ++half) {
+    const ResultRows rows(call.list, slot, lane / 4 + half * 8);
+    KERN_UNROLL
+    for (int i = 0; i < 8; ++i) {
+      const int n = i / 2;
+      const int token = first_token + n * 8 + lane % 4 * 2 + i % 2;
+      const int element = half * 2 + i % 2;
+      if (token < call.tokens) rows.store(token, results[0][n][element], results[1][n][element]);
     }
   }
 }

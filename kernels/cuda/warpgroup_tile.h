@@ -39,20 +39,12 @@ struct WarpgroupPlace {
 template <class Result>
 KERN_DEVICE void store_warpgroup_rows(const PanelList& list, int tokens, const WarpgroupPlace& at, int first_slot,
                                       Result&& result) {
-  const int slot = first_slot + static_cast<int>(at.warp & ~1u);
-  const int row = static_cast<int>(at.warp % 2 * 8 + at.lane / 4);
+  const ResultRows rows(list, first_slot + static_cast<int>(at.warp & ~1u),
+                        static_cast<int>(at.warp % 2 * 8 + at.lane / 4));
   KERN_UNROLL
   for (int i = 0; i < 32; ++i) {
     const int token = at.first_token + i / 2 * 8 + static_cast<int>(at.lane) % 4 * 2 + i % 2;
-    if (token >= tokens) continue;
-    const float first = result(i / 2 * 4 + i % 2);
-    const float second = result(i / 2 * 4 + i % 2 + 2);
-    if (list.epilogue == Epilogue::activate) {
-      store_activated(list, slot, row, token, first, second);
-    } else {
-      store_result(list, slot, row, token, first);
-      store_result(list, slot + 1, row, token, second);
-    }
+    if (token < tokens) rows.store(token, result(i / 2 * 4 + i % 2), result(i / 2 * 4 + i % 2 + 2));
   }
 }
 

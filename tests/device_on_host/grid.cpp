@@ -208,7 +208,7 @@ public:
   }
 
   void report_fault(const char* what) {
-    if (what) fault_ = what;
+    if (what && !expired_) fault_ = what; // who gave up to wait arrives out of turn
   }
   BlockBarriers& barriers() { return barriers_; }
   void wait_for_phase(const PhaseWait& wait) {
