@@ -100,4 +100,27 @@ void check_tokens_apart(int rows, int columns, int tokens, int few, Launch&& lau
   CHECK(same_bits(results[0], results[1]));
 }
 
+/// What may become of a float product on tensor cores: parts x biases x epilogue, against the CPU with ==. Weights and
+/// activations are so short that every product and sum is exact.
+/// launch(on, parts, x [tokens][columns] on the device, case)
+template <class Traits, class Launch> void check_float_epilogues(Launch&& launch) {
+  using cuda::Epilogue;
+  CpuBackend cpu(1);
+  cpu.reserve(test_limits(130, 2048));
+  const std::vector<ProductCase> shapes{{{33, 5, 16}, 100, 9, Epilogue::store, true},
+                                        {{70, 16}, 64, 40, Epilogue::store, true},
+                                        {{18}, 128, 2, Epilogue::add, true},
+                                        {{35, 35}, 203, 33, Epilogue::activate, true},
+                                        {{130, 130}, 36, 5, Epilogue::activate}};
+  for (const ProductCase& shape : shapes) {
+    CAPTURE(Traits::name);
+    CAPTURE(shape.columns);
+    ProductProblem<Traits> problem(shape);
+    problem.make_exact();
+    problem.check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
+      launch(on, parts, x, shape);
+    });
+  }
+}
+
 } // namespace kern::test

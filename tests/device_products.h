@@ -117,4 +117,17 @@ private:
   std::vector<std::vector<float>> before_; // [tokens][rows], what add adds to
 };
 
+/// What may become of a product with many quantized weights: parts x biases x epilogue. check(cpu, case, format)
+template <class Check> void each_quantized_epilogue(Check&& check) {
+  using cuda::Epilogue;
+  CpuBackend cpu(1);
+  cpu.reserve(test_limits(130, 2048));
+  check(cpu, ProductCase{{33, 5, 16}, 512, 3, Epilogue::store, true}, Q4_K{});
+  check(cpu, ProductCase{{17, 16}, 288, 33, Epilogue::store, true}, Q4_0{});
+  check(cpu, ProductCase{{18}, 512, 2, Epilogue::add, true}, IQ4_XS{});
+  check(cpu, ProductCase{{70}, 288, 35, Epilogue::add}, Q8_0{});
+  check(cpu, ProductCase{{35, 35}, 512, 9, Epilogue::activate, true}, Q4_K{});
+  check(cpu, ProductCase{{16, 16}, 320, 40, Epilogue::activate}, Q5_1{});
+}
+
 } // namespace kern::test

@@ -76,14 +76,8 @@ TEST_CASE("device: products with many tokens equal the CPU's in tiles of every s
 }
 
 TEST_CASE("device: what becomes of a tile product's result: parts x biases x epilogue") {
-  CpuBackend cpu(1);
-  cpu.reserve(test::test_limits(130, 2048));
-  check_tile_product<Q4_K>(cpu, {{33, 5, 16}, 512, 3, Epilogue::store, true});
-  check_tile_product<Q4_0>(cpu, {{17, 16}, 288, 33, Epilogue::store, true});
-  check_tile_product<Q6_K>(cpu, {{18}, 512, 2, Epilogue::add, true});
-  check_tile_product<Q8_0>(cpu, {{70}, 288, 35, Epilogue::add});
-  check_tile_product<Q4_K>(cpu, {{35, 35}, 512, 9, Epilogue::activate, true});
-  check_tile_product<Q5_1>(cpu, {{16, 16}, 320, 40, Epilogue::activate});
+  test::each_quantized_epilogue(
+      []<class Traits>(CpuBackend& cpu, const ProductCase& shape, Traits) { check_tile_product<Traits>(cpu, shape); });
 }
 
 TEST_CASE("device: float products with many tokens in the canonical arithmetic equal the CPU's") {
@@ -125,26 +119,12 @@ TEST_CASE("device: a token's result on tensor cores doesn't depend on how many t
 }
 
 TEST_CASE("device: what becomes of a float product on tensor cores: parts x biases x epilogue") {
-  // Weights and activations so short that every product and sum is exact: the CPU's bits.
-  CpuBackend cpu(1);
-  cpu.reserve(test::test_limits(130, 2048));
-  const std::vector<ProductCase> shapes{{{33, 5, 16}, 100, 9, Epilogue::store, true},
-                                        {{70, 16}, 64, 40, Epilogue::store, true},
-                                        {{18}, 128, 2, Epilogue::add, true},
-                                        {{35, 35}, 203, 33, Epilogue::activate, true},
-                                        {{130, 130}, 36, 5, Epilogue::activate}};
   const auto run = [](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x,
                       const ProductCase& shape) {
     cuda::launch_float_tile_product(on.device(), parts, x, shape.tokens, shape.epilogue);
   };
-  for (const ProductCase& shape : shapes) {
-    ProductProblem<F16> halves(shape);
-    halves.make_exact();
-    halves.check(cpu, [&](OnDevice& on, auto parts, const float* x) { run(on, parts, x, shape); });
-    ProductProblem<BF16> bfloats(shape);
-    bfloats.make_exact();
-    bfloats.check(cpu, [&](OnDevice& on, auto parts, const float* x) { run(on, parts, x, shape); });
-  }
+  test::check_float_epilogues<F16>(run);
+  test::check_float_epilogues<BF16>(run);
 }
 
 } // namespace kern

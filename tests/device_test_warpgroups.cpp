@@ -50,7 +50,7 @@ TEST_CASE("device: warpgroups' products with many tokens equal the CPU's: format
   int formats = 0;
   for_each_format([&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float) {
-      if constexpr (Traits::group >= 32) {
+      if constexpr (Traits::group >= 32 || Traits::width == 256) {
         // A panel and a tile of tokens that aren't full; a unit that isn't full.
         check_warpgroup_tile<Traits>(cpu, {{17}, 256 + Traits::width % 256, 7});
         ++formats;
@@ -61,7 +61,7 @@ TEST_CASE("device: warpgroups' products with many tokens equal the CPU's: format
       }
     }
   });
-  CHECK(formats == 18);
+  CHECK(formats == 24);
 }
 
 TEST_CASE("device: warpgroups' products equal the CPU's in tiles that are full and that aren't") {
@@ -75,19 +75,16 @@ TEST_CASE("device: warpgroups' products equal the CPU's in tiles that are full a
     check_warpgroup_tile<Q8_0>(cpu, {{64}, 288, 65}, row_tiles);
     check_warpgroup_tile<Q5_1>(cpu, {{100}, 96, 128}, row_tiles);
     check_warpgroup_tile<TQ2_0>(cpu, {{200}, 256, 66}, row_tiles);
+    check_warpgroup_tile<Q6_K>(cpu, {{70}, 1280, 130}, row_tiles); // every stage, and the first ones again
+    check_warpgroup_tile<Q2_K>(cpu, {{130}, 256, 2}, row_tiles);
   }
 }
 
 TEST_CASE("device: what becomes of a warpgroup product's result: parts x biases x epilogue") {
   if (!has_warpgroups()) return;
-  CpuBackend cpu(1);
-  cpu.reserve(test::test_limits(130, 2048));
-  check_warpgroup_tile<Q4_K>(cpu, {{33, 5, 16}, 512, 3, Epilogue::store, true});
-  check_warpgroup_tile<Q4_0>(cpu, {{17, 16}, 288, 33, Epilogue::store, true});
-  check_warpgroup_tile<IQ4_XS>(cpu, {{18}, 512, 2, Epilogue::add, true});
-  check_warpgroup_tile<Q8_0>(cpu, {{70}, 288, 35, Epilogue::add});
-  check_warpgroup_tile<Q4_K>(cpu, {{35, 35}, 512, 9, Epilogue::activate, true});
-  check_warpgroup_tile<Q5_1>(cpu, {{16, 16}, 320, 40, Epilogue::activate});
+  test::each_quantized_epilogue([]<class Traits>(CpuBackend& cpu, const ProductCase& shape, Traits) {
+    check_warpgroup_tile<Traits>(cpu, shape);
+  });
 }
 
 TEST_CASE("device: float products of warpgroups are as exact as rounded activations allow") {
@@ -114,27 +111,15 @@ TEST_CASE("device: a token's result of warpgroups doesn't depend on how many the
 
 TEST_CASE("device: what becomes of warpgroups' float product: parts x biases x epilogue") {
   if (!has_warpgroups()) return;
-  // Weights and activations so short that every product and sum is exact: the CPU's bits.
-  CpuBackend cpu(1);
-  cpu.reserve(test::test_limits(130, 2048));
-  const std::vector<ProductCase> shapes{{{33, 5, 16}, 100, 9, Epilogue::store, true},
-                                        {{70, 16}, 64, 40, Epilogue::store, true},
-                                        {{18}, 128, 2, Epilogue::add, true},
-                                        {{35, 35}, 203, 33, Epilogue::activate, true},
-                                        {{130, 130}, 36, 5, Epilogue::activate}};
-  const auto check = [&]<class Traits>(const ProductCase& shape, unsigned row_tiles, Traits) {
-    CAPTURE(row_tiles);
-    ProductProblem<Traits> problem(shape);
-    problem.make_exact();
-    problem.check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
+  const auto run = [](unsigned row_tiles) {
+    return [=](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x, const ProductCase& shape) {
+      CAPTURE(row_tiles);
       cuda::launch_warpgroup_float_product(on.device(), parts, x, shape.tokens, shape.epilogue,
                                            float_scratch(on, shape.tokens, shape.columns), row_tiles);
-    });
+    };
   };
-  for (const ProductCase& shape : shapes) {
-    check(shape, 1, BF16{});
-    for (const unsigned row_tiles : {2u, 4u}) check(shape, row_tiles, F16{});
-  }
+  test::check_float_epilogues<BF16>(run(1));
+  for (const unsigned row_tiles : {2u, 4u}) test::check_float_epilogues<F16>(run(row_tiles));
 }
 
 TEST_CASE("device: products of warpgroups are used where a check finds them right") {
@@ -154,6 +139,17 @@ TEST_CASE("device: products of warpgroups are used where a check finds them righ
   CHECK(notice.starts_with("host as a device: "));
   CHECK(notice.find('\n') == std::string::npos);
   CHECK_FALSE(wrong.device().warpgroup_products());
+  host = usual;
+  host.lose_copies = true; // that are waited for
+  OnDevice loses;
+  CHECK(cuda::check_warpgroup_products(loses.device()) == notice);
+  CHECK_FALSE(loses.device().warpgroup_products());
+  const ProductProblem<Q4_K> problem({{16}, 256, 1});
+  const auto multiply = [](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
+    const auto rounded = test::quantize_on_device(on, x, 1, 256);
+    cuda::launch_warpgroup_tile_product(on.device(), parts, rounded.by256, 1, Epilogue::store);
+  };
+  CHECK_THROWS(problem.on_device(loses, [&](auto parts, const float* x) { multiply(loses, parts, x); }));
   host = usual;
   host.major = 10; // whose instructions are others
   OnDevice other;
@@ -188,9 +184,9 @@ TEST_CASE("device: prompts' products go to warpgroups where tiles of 64 x 128 fi
     return !same_bits(results[0][0], results[1][0]);
   };
   CHECK(goes_there(130, 105, Q4_K{}));
-  CHECK_FALSE(goes_there(130, 60, Q4_K{}));  // too few tokens
-  CHECK_FALSE(goes_there(60, 105, Q4_K{}));  // too few rows
-  CHECK_FALSE(goes_there(130, 105, Q6_K{})); // too narrow groups
+  CHECK_FALSE(goes_there(130, 60, Q4_K{}));   // too few tokens
+  CHECK_FALSE(goes_there(60, 105, Q4_K{}));   // too few rows
+  CHECK_FALSE(goes_there(130, 105, NVFP4{})); // too narrow groups
   host = usual;
 }
 

@@ -1,4 +1,4 @@
-// Fast codecs of formats with blocks of 32, 64 and 128 weights: the codes of all blocks of a unit, then what else they
+// Codecs of formats with blocks of 32, 64 and 128 weights: the codes of all blocks of a unit, then what else they
 // have (units.h).
 #pragma once
 
@@ -7,83 +7,93 @@
 namespace kern::cuda {
 
 /// 256 signed bytes as they are, then eight scales.
-template <> struct UnitCodec<Q8_0> : WordCodec<Q8_0> {
+template <class Words> struct UnitCodec<Q8_0, Words> {
+  Words words;
   static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const { return words_.word[index]; }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(256 + 2 * group)); }
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const { return words.at(step * 8 + half * 4, lane); }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 256 + 2 * group)); }
 };
 
 /// Eight blocks of 16 bytes, low nibbles the first 16 weights, then eight scales.
-template <> struct UnitCodec<Q4_0> : WordCodec<Q4_0> {
+template <class Words> struct UnitCodec<Q4_0, Words> {
+  Words words;
   static constexpr int offset = 8;
-  KERN_DEVICE std::uint32_t codes(int index) const { return nibbles(index / 8 * 4 + index % 4, index % 8 / 4); }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(128 + 2 * group)); }
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return nibbles(words.at(step * 4, lane), half);
+  }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 128 + 2 * group)); }
 };
 
 /// As Q4_0, then eight pairs of a scale and a minimum.
-template <> struct UnitCodec<Q4_1> : WordCodec<Q4_1> {
+template <class Words> struct UnitCodec<Q4_1, Words> {
+  Words words;
   static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const { return nibbles(index / 8 * 4 + index % 4, index % 8 / 4); }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(128 + 4 * group)); }
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return nibbles(words.at(step * 4, lane), half);
+  }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 128 + 4 * group)); }
   KERN_DEVICE int minimum(int) const { return -1; } // it is added
-  KERN_DEVICE float min_scale(int rounding) const { return to_float(words_.half(130 + 4 * rounding)); }
+  KERN_DEVICE float min_scale(int rounding) const { return to_float(half_of(words, 130 + 4 * rounding)); }
 };
 
 /// As Q4_0, then eight words of fifth bits, then scales.
-template <> struct UnitCodec<Q5_0> : WordCodec<Q5_0> {
+template <class Words> struct UnitCodec<Q5_0, Words> {
+  Words words;
   static constexpr int offset = 16;
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    return nibbles(index / 8 * 4 + index % 4, index % 8 / 4) |
-           spread_bits(words_.word[32 + index / 8] >> (index % 8 * 4), 4);
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return nibbles(words.at(step * 4, lane), half) | spread_bits(words.word(32 + step) >> (half * 16 + lane * 4), 4);
   }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(160 + 2 * group)); }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 160 + 2 * group)); }
 };
 
 /// As Q5_0, with pairs of a scale and a minimum.
-template <> struct UnitCodec<Q5_1> : WordCodec<Q5_1> {
+template <class Words> struct UnitCodec<Q5_1, Words> {
+  Words words;
   static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    return nibbles(index / 8 * 4 + index % 4, index % 8 / 4) |
-           spread_bits(words_.word[32 + index / 8] >> (index % 8 * 4), 4);
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return nibbles(words.at(step * 4, lane), half) | spread_bits(words.word(32 + step) >> (half * 16 + lane * 4), 4);
   }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(160 + 4 * group)); }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 160 + 4 * group)); }
   KERN_DEVICE int minimum(int) const { return -1; } // it is added
-  KERN_DEVICE float min_scale(int rounding) const { return to_float(words_.half(162 + 4 * rounding)); }
+  KERN_DEVICE float min_scale(int rounding) const { return to_float(half_of(words, 162 + 4 * rounding)); }
 };
 
 /// As Q4_0, but nibbles are numbers of levels.
-template <> struct UnitCodec<IQ4_NL> : WordCodec<IQ4_NL> {
+template <class Words> struct UnitCodec<IQ4_NL, Words> {
+  Words words;
   static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     constexpr NibbleTable table = nibble_table<uneven_code>();
-    return look_up_nibbles(table, words_.word[index / 8 * 4 + index % 4], index % 8 / 4);
+    return look_up_nibbles(table, words.at(step * 4, lane), half);
   }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(128 + 2 * group)); }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 128 + 2 * group)); }
 };
 
 /// As IQ4_NL, with exponents of one byte for scales.
-template <> struct UnitCodec<MXFP4> : WordCodec<MXFP4> {
+template <class Words> struct UnitCodec<MXFP4, Words> {
+  Words words;
   static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     constexpr NibbleTable table = nibble_table<doubled_e2m1>();
-    return look_up_nibbles(table, words_.word[index / 8 * 4 + index % 4], index % 8 / 4);
+    return look_up_nibbles(table, words.at(step * 4, lane), half);
   }
   KERN_DEVICE float scale(int group) const {
-    const std::uint32_t exponent = words_.byte(128 + group);
+    const std::uint32_t exponent = byte_of(words, 128 + group);
     return bits_float(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23); // the two smallest: subnormal
   }
 };
 
 /// Four blocks of a word of four scales and eight words of codes, two words a group of 16: low nibbles its first eight.
-template <> struct UnitCodec<NVFP4> : WordCodec<NVFP4> {
+template <class Words> struct UnitCodec<NVFP4, Words> {
+  Words words;
   static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     constexpr NibbleTable table = nibble_table<doubled_e2m1>();
-    const int word = index / 16 * 9 + 1 + index % 16 / 4 * 2 + index % 2;
-    return look_up_nibbles(table, words_.word[word], index % 4 / 2);
+    const int word = step / 2 * 9 + 1 + (step % 2 * 2 + half) * 2;
+    return look_up_nibbles(table, words.at(word, lane % 2), lane / 2);
   }
   KERN_DEVICE float scale(int group) const {
-    const std::uint32_t byte = words_.byte(group / 4 * 36 + group % 4);
+    const std::uint32_t byte = byte_of(words, group / 4 * 36 + group % 4);
     // Four exponent bits with bias 7 read as five with bias 15 are 2^8 times too small, subnormal or not.
     const float half = to_float(Half{static_cast<std::uint16_t>((byte & 127u) << 7)}) * 128.0f;
     return byte == 127u ? 0.0f : half;
@@ -91,21 +101,25 @@ template <> struct UnitCodec<NVFP4> : WordCodec<NVFP4> {
 };
 
 /// A bit a weight, 32 bytes; then two scales.
-template <> struct UnitCodec<Q1_0> : WordCodec<Q1_0> {
+template <class Words> struct UnitCodec<Q1_0, Words> {
+  Words words;
   static constexpr int offset = 1; // codes are 0 and 2
-  KERN_DEVICE std::uint32_t codes(int index) const { return spread_bits(words_.word[index / 8] >> (index % 8 * 4), 1); }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(32 + 2 * (group / 4))); }
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return spread_bits(words.word(step) >> (half * 16 + lane * 4), 1);
+  }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 32 + 2 * (group / 4))); }
 };
 
 /// Four weights a byte, 64 bytes; then four scales.
-template <> struct UnitCodec<Q2_0> : WordCodec<Q2_0> {
+template <class Words> struct UnitCodec<Q2_0, Words> {
+  Words words;
   static constexpr int offset = 1;
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    const std::uint32_t byte = words_.byte(index);
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    const std::uint32_t byte = byte_of(words, step * 8 + half * 4 + lane);
     const std::uint32_t halves = (byte | byte << 12) & 0x000F000Fu;
     return (halves | halves << 6) & 0x03030303u;
   }
-  KERN_DEVICE float scale(int group) const { return to_float(words_.half(64 + 2 * (group / 2))); }
+  KERN_DEVICE float scale(int group) const { return to_float(half_of(words, 64 + 2 * (group / 2))); }
 };
 
 } // namespace kern::cuda

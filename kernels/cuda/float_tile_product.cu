@@ -185,18 +185,16 @@ KERN_DEVICE void store_float_tile(const FloatTileProduct& call, const FloatTileP
   const int slot = at.first_slot + static_cast<int>(at.panel);
   const int lane = static_cast<int>(at.lane);
   KERN_UNROLL
-  for (int i = 0; i < 16; ++i) {
-    const int n = i / 4;
-    const int row = lane / 4 + i % 4 / 2 * 8;
-    const int token = at.first_token + static_cast<int>(at.token) + n * 8 + lane % 4 * 2 + i % 2;
-    if (token >= call.tokens) continue;
+  for (int m = 0; m < static_cast<int>(warp_panels_16); m += 2) {
     KERN_UNROLL
-    for (int m = 0; m < static_cast<int>(warp_panels_16); m += 2) {
-      if (call.list.epilogue == Epilogue::activate) {
-        store_activated(call.list, slot + m, row, token, results[m][n][i % 4], results[m + 1][n][i % 4]);
-      } else {
-        store_result(call.list, slot + m, row, token, results[m][n][i % 4]);
-        store_result(call.list, slot + m + 1, row, token, results[m + 1][n][i % 4]);
+    for (int half = 0; half < 2; ++half) {
+      const ResultRows rows(call.list, slot + m, lane / 4 + half * 8);
+      KERN_UNROLL
+      for (int i = 0; i < 8; ++i) {
+        const int n = i / 2;
+        const int token = at.first_token + static_cast<int>(at.token) + n * 8 + lane % 4 * 2 + i % 2;
+        const int element = half * 2 + i % 2;
+        if (token < call.tokens) rows.store(token, results[m][n][element], results[m + 1][n][element]);
       }
     }
   }

@@ -1,4 +1,4 @@
-// Fast codecs of the grid formats: points of a code book are looked up in a table in device memory, which the
+// Codecs of the grid formats: points of a code book are looked up in a table in device memory, which the
 // first-level cache holds (1 to 16 KB), eight or four weights at a time; signs are put in four at a time.
 //
 // A unit is a block with its scale behind the rest (units.h), so offsets below are two less than in the file.
@@ -20,10 +20,7 @@ KERN_DEVICE std::uint32_t half_of_point(std::uint64_t point, int half) {
   return static_cast<std::uint32_t>(point >> (32 * half));
 }
 
-/// d * unit * (2 * n + 1)
-KERN_DEVICE float odd_scale(Half d, float unit, std::uint32_t n) {
-  return to_float(d) * unit * static_cast<float>(2 * n + 1);
-}
+KERN_DEVICE int odd_scale(std::uint32_t n) { return static_cast<int>(2 * n + 1); }
 
 /// Codes of IQ1_S and IQ1_M plus 8: 16 times the level and 1, and 2 less where `down` is 1; shifted by `offset`.
 struct ShiftedPoints {
@@ -36,104 +33,119 @@ struct ShiftedPoints {
 };
 
 /// Points' low bits in words 0..7, of each group 16 bits from byte 32, d.
-template <> struct UnitCodec<IQ1_S> : WordCodec<IQ1_S> {
-  static constexpr int offset = ShiftedPoints::offset;
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    const int i = index / 2;
-    const std::uint32_t high = bits(i / 4);
-    return ShiftedPoints::codes(words_.byte(i) | (high >> (3 * (i % 4)) & 7u) << 8, high >> 15, index % 2);
+template <class Words> struct UnitCodec<IQ1_S, Words> {
+  Words words;
+  static constexpr int offset = ShiftedPoints::offset, least = -9 * 15, most = 9 * 15;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    const int i = half * 2 + lane / 2; // point of the step's four
+    const std::uint32_t high = bits(step);
+    const std::uint32_t low = words.word(step) >> (8 * i) & 0xFFu;
+    return ShiftedPoints::codes(low | (high >> (3 * i) & 7u) << 8, high >> 15, lane % 2);
   }
-  KERN_DEVICE float scale(int group) const { return odd_scale(words_.half(48), IQ1_S::unit, bits(group) >> 12 & 7u); }
+  KERN_DEVICE int whole_scale(int group) const { return odd_scale(bits(group) >> 12 & 7u); }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 48)) * IQ1_S::unit; }
 
 private:
-  KERN_DEVICE std::uint32_t bits(int group) const { return words_.word[8 + group / 2] >> (group % 2 * 16) & 0xFFFFu; }
+  KERN_DEVICE std::uint32_t bits(int group) const { return words.word(8 + group / 2) >> (group % 2 * 16) & 0xFFFFu; }
 };
 
 /// Points' low bits in words 0..7, a nibble more of each from byte 32, scales in words 12 and 13.
-template <> struct UnitCodec<IQ1_M> : WordCodec<IQ1_M> {
-  static constexpr int offset = ShiftedPoints::offset;
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    const int i = index / 2;
-    const std::uint32_t high = words_.word[8 + i / 8] >> (i % 8 * 4);
-    return ShiftedPoints::codes(words_.byte(i) | (high & 7u) << 8, high >> 3 & 1u, index % 2);
+template <class Words> struct UnitCodec<IQ1_M, Words> {
+  Words words;
+  static constexpr int offset = ShiftedPoints::offset, least = -9 * 15, most = 9 * 15;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    const int i = half * 2 + lane / 2; // point of the step's four
+    const std::uint32_t high = words.word(8 + step / 2) >> (step % 2 * 16 + i * 4);
+    const std::uint32_t low = words.word(step) >> (8 * i) & 0xFFu;
+    return ShiftedPoints::codes(low | (high & 7u) << 8, high >> 3 & 1u, lane % 2);
   }
-  KERN_DEVICE float scale(int group) const {
+  KERN_DEVICE int whole_scale(int group) const {
+    return odd_scale(words.word(12 + group / 8) >> (group / 4 % 2 * 16 + group % 4 * 3) & 7u);
+  }
+  KERN_DEVICE float block_scale() const {
     std::uint32_t d = 0;
     KERN_UNROLL
-    for (int i = 0; i < 4; ++i) d |= (words_.word[12 + i / 2] >> (i % 2 * 16 + 12) & 15u) << (4 * i);
-    const std::uint32_t n = words_.word[12 + group / 8] >> (group / 4 % 2 * 16 + group % 4 * 3) & 7u;
-    return odd_scale(Half{static_cast<std::uint16_t>(d)}, IQ1_M::unit, n);
+    for (int i = 0; i < 4; ++i) d |= (words.word(12 + i / 2) >> (i % 2 * 16 + 12) & 15u) << (4 * i);
+    return to_float(Half{static_cast<std::uint16_t>(d)}) * IQ1_M::unit;
   }
 };
 
 /// Of each group a word of points and a word of signs and its scale; d.
-template <> struct UnitCodec<IQ2_XXS> : WordCodec<IQ2_XXS> {
-  static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+template <class Words> struct UnitCodec<IQ2_XXS, Words> {
+  Words words;
+  static constexpr int offset = 0, least = -43 * 31, most = 43 * 31;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xxs, grid_levels_iq2);
-    const int group = index / 8;
-    const int i = index % 8 / 2;
-    const std::uint32_t signs = even_signs(words_.word[group * 2 + 1] >> (7 * i));
-    return with_signs(half_of_point(table.points[words_.byte(group * 8 + i)], index % 2), signs >> (index % 2 * 4));
+    const int i = half * 2 + lane / 2; // point of the step's four
+    const std::uint32_t signs = even_signs(words.word(step * 2 + 1) >> (7 * i));
+    const std::uint64_t point = table.points[words.word(step * 2) >> (8 * i) & 0xFFu];
+    return with_signs(half_of_point(point, lane % 2), signs >> (lane % 2 * 4));
   }
-  KERN_DEVICE float scale(int group) const {
-    return odd_scale(words_.half(64), IQ2_XXS::unit, words_.word[group * 2 + 1] >> 28);
-  }
+  KERN_DEVICE int whole_scale(int group) const { return odd_scale(words.word(group * 2 + 1) >> 28); }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 64)) * IQ2_XXS::unit; }
 };
 
 /// 32 times nine bits of a point and seven of signs, 16 scales from byte 64, d.
-template <> struct UnitCodec<IQ2_XS> : WordCodec<IQ2_XS> {
-  static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+template <class Words> struct UnitCodec<IQ2_XS, Words> {
+  Words words;
+  static constexpr int offset = 0, least = -43 * 31, most = 43 * 31;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xs, grid_levels_iq2);
-    const std::uint32_t code = words_.word[index / 4] >> (index / 2 % 2 * 16);
+    const std::uint32_t code = words.word(step * 2 + half) >> (lane / 2 * 16);
     const std::uint32_t signs = even_signs(code >> 9);
-    return with_signs(half_of_point(table.points[code & 511u], index % 2), signs >> (index % 2 * 4));
+    return with_signs(half_of_point(table.points[code & 511u], lane % 2), signs >> (lane % 2 * 4));
   }
-  KERN_DEVICE float scale(int group) const {
-    return odd_scale(words_.half(72), IQ2_XS::unit, words_.byte(64 + group / 2) >> (group % 2 * 4) & 15u);
+  KERN_DEVICE int whole_scale(int group) const {
+    return odd_scale(byte_of(words, 64 + group / 2) >> (group % 2 * 4) & 15u);
   }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 72)) * IQ2_XS::unit; }
 };
 
 /// Points' low bits in words 0..7, signs from byte 32, points' high bits from byte 64, scales from byte 72, d.
-template <> struct UnitCodec<IQ2_S> : WordCodec<IQ2_S> {
-  static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+template <class Words> struct UnitCodec<IQ2_S, Words> {
+  Words words;
+  static constexpr int offset = 0, least = -43 * 31, most = 43 * 31;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_s, grid_levels_iq2);
-    const int i = index / 2;
-    const std::uint32_t high = words_.word[16 + i / 16] >> (i % 16 * 2) & 3u;
-    const std::uint64_t point = table.points[words_.byte(i) | high << 8];
-    return with_signs(half_of_point(point, index % 2), words_.word[8 + i / 4] >> (i % 4 * 8 + index % 2 * 4));
+    const int i = half * 2 + lane / 2; // point of the step's four
+    const std::uint32_t high = words.word(16 + step / 4) >> (step % 4 * 8 + i * 2) & 3u;
+    const std::uint64_t point = table.points[(words.word(step) >> (8 * i) & 0xFFu) | high << 8];
+    return with_signs(half_of_point(point, lane % 2), words.word(8 + step) >> (i * 8 + lane % 2 * 4));
   }
-  KERN_DEVICE float scale(int group) const {
-    return odd_scale(words_.half(80), IQ2_S::unit, words_.byte(72 + group / 2) >> (group % 2 * 4) & 15u);
+  KERN_DEVICE int whole_scale(int group) const {
+    return odd_scale(byte_of(words, 72 + group / 2) >> (group % 2 * 4) & 15u);
   }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 80)) * IQ2_S::unit; }
 };
 
 /// Points in words 0..15, of each group a word of signs and its scale from word 16, d.
-template <> struct UnitCodec<IQ3_XXS> : WordCodec<IQ3_XXS> {
-  static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+template <class Words> struct UnitCodec<IQ3_XXS, Words> {
+  Words words;
+  static constexpr int offset = 0, least = -62 * 31, most = 62 * 31;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_xxs, IQ3_XXS::levels);
-    const std::uint32_t signs = even_signs(words_.word[16 + index / 8] >> (index % 8 / 2 * 7));
-    return with_signs(table.points[words_.byte(index)], signs >> (index % 2 * 4));
+    const std::uint32_t signs = even_signs(words.word(16 + step) >> ((half * 2 + lane / 2) * 7));
+    return with_signs(table.points[words.word(step * 2 + half) >> (8 * lane) & 0xFFu], signs >> (lane % 2 * 4));
   }
-  KERN_DEVICE float scale(int group) const {
-    return odd_scale(words_.half(96), IQ3_XXS::unit, words_.word[16 + group] >> 28);
-  }
+  KERN_DEVICE int whole_scale(int group) const { return odd_scale(words.word(16 + group) >> 28); }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 96)) * IQ3_XXS::unit; }
 };
 
 /// Points' low bits in words 0..15, their ninth from byte 64, signs from byte 72, scales from byte 104, d.
-template <> struct UnitCodec<IQ3_S> : WordCodec<IQ3_S> {
-  static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+template <class Words> struct UnitCodec<IQ3_S, Words> {
+  Words words;
+  static constexpr int offset = 0, least = -15 * 31, most = 15 * 31;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_s, IQ3_S::levels);
-    const std::uint32_t high = words_.word[16 + index / 32] >> (index % 32) & 1u;
-    return with_signs(table.points[words_.byte(index) | high << 8], words_.word[18 + index / 8] >> (index % 8 * 4));
+    const int i = half * 4 + lane; // point of the step's eight
+    const std::uint32_t high = words.word(16 + step / 4) >> (step % 4 * 8 + i) & 1u;
+    const std::uint32_t low = words.word(step * 2 + half) >> (8 * lane) & 0xFFu;
+    return with_signs(table.points[low | high << 8], words.word(18 + step) >> (i * 4));
   }
-  KERN_DEVICE float scale(int group) const {
-    return odd_scale(words_.half(108), IQ3_S::unit, words_.byte(104 + group / 2) >> (group % 2 * 4) & 15u);
+  KERN_DEVICE int whole_scale(int group) const {
+    return odd_scale(byte_of(words, 104 + group / 2) >> (group % 2 * 4) & 15u);
   }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 108)) * IQ3_S::unit; }
 };
 
 } // namespace kern::cuda

@@ -1,4 +1,4 @@
-// Fast codecs of formats with blocks of 256 weights, but for the grids': a unit is a block as the file has it.
+// Codecs of formats with blocks of 256 weights, but for the grids': a unit is a block, most as the file has it.
 #pragma once
 
 #include "kernels/cuda/word_codec.h"
@@ -6,97 +6,118 @@
 namespace kern::cuda {
 
 /// Scales and minimums in a byte each of words 0..3, codes from word 4, d and dmin in word 20.
-template <> struct UnitCodec<Q2_K> : WordCodec<Q2_K> {
-  static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const { return pairs(4 + index / 32 * 8 + index % 8, index % 32 / 8 * 2); }
-  KERN_DEVICE float scale(int group) const {
-    return to_float(words_.half(80)) * static_cast<float>(words_.byte(group) & 15u);
+template <class Words> struct UnitCodec<Q2_K, Words> {
+  Words words;
+  static constexpr int offset = 0, least = 0, most = 3 * 15;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return pairs(words.at(4 + step / 4 * 8 + half * 4, lane), step % 4 * 2);
   }
-  KERN_DEVICE int minimum(int group) const { return static_cast<int>(words_.byte(group) >> 4); }
-  KERN_DEVICE float min_scale(int) const { return to_float(words_.half(82)); }
+  KERN_DEVICE int whole_scale(int group) const { return static_cast<int>(byte_of(words, group) & 15u); }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 80)); }
+  KERN_DEVICE int minimum(int group) const { return static_cast<int>(byte_of(words, group) >> 4); }
+  KERN_DEVICE std::uint32_t minimums(int half, int lane) const {
+    const std::uint32_t pair = words.at(0, half * 2 + lane / 2) >> (lane % 2 * 16);
+    return (pair >> 4 & 15u) | (pair >> 12 & 15u) << 16;
+  }
+  KERN_DEVICE float min_scale(int) const { return to_float(half_of(words, 82)); }
 };
 
 /// Third bits in words 0..7, the others from word 8, scales in bytes 96..107, d.
-template <> struct UnitCodec<Q3_K> : WordCodec<Q3_K> {
+template <class Words> struct UnitCodec<Q3_K, Words> {
+  Words words;
   static constexpr int offset = 4; // a third bit that is set means no offset
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    const std::uint32_t high = words_.word[index % 8] >> (index / 8) & 0x01010101u;
-    return pairs(8 + index / 32 * 8 + index % 8, index % 32 / 8 * 2) | high << 2;
+  static constexpr int least = -4 * 31, most = 4 * 32;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    const std::uint32_t high = words.at(half * 4, lane) >> step & 0x01010101u;
+    return pairs(words.at(8 + step / 4 * 8 + half * 4, lane), step % 4 * 2) | high << 2;
   }
-  KERN_DEVICE float scale(int group) const {
-    const std::uint32_t low = words_.byte(96 + group % 8) >> (group / 8 * 4) & 15u;
-    const std::uint32_t high = words_.byte(104 + group % 4) >> (group / 4 * 2) & 3u;
-    return to_float(words_.half(108)) * static_cast<float>(static_cast<int>(low | high << 4) - 32);
+  KERN_DEVICE int whole_scale(int group) const {
+    const std::uint32_t low = byte_of(words, 96 + group % 8) >> (group / 8 * 4) & 15u;
+    const std::uint32_t high = byte_of(words, 104 + group % 4) >> (group / 4 * 2) & 3u;
+    return static_cast<int>(low | high << 4) - 32;
   }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 108)); }
 };
 
 /// d, dmin and the twelve bytes of quant/k_scales.h in words 0..3.
-template <class Traits> struct KScalesCodec : WordCodec<Traits> {
-  static constexpr int offset = 0;
-  KERN_DEVICE float scale(int group) const {
-    const UnitWords<Traits>& words = this->words_;
-    const std::uint32_t number =
-        group < 4 ? words.byte(4 + group) & 63u : (words.byte(8 + group) & 15u) | words.byte(group) >> 6 << 4;
-    return to_float(words.half(0)) * static_cast<float>(number);
+template <class Words> struct KScalesCodec {
+  Words words;
+  static constexpr int offset = 0, least = 0;
+  KERN_DEVICE int whole_scale(int group) const {
+    return static_cast<int>(group < 4 ? byte_of(words, 4 + group) & 63u
+                                      : (byte_of(words, 8 + group) & 15u) | byte_of(words, group) >> 6 << 4);
   }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 0)); }
   KERN_DEVICE int minimum(int group) const {
-    const UnitWords<Traits>& words = this->words_;
-    return static_cast<int>(group < 4 ? words.byte(8 + group) & 63u
-                                      : words.byte(8 + group) >> 4 | words.byte(4 + group) >> 6 << 4);
+    return static_cast<int>(group < 4 ? byte_of(words, 8 + group) & 63u
+                                      : byte_of(words, 8 + group) >> 4 | byte_of(words, 4 + group) >> 6 << 4);
   }
-  KERN_DEVICE float min_scale(int) const { return to_float(this->words_.half(2)); }
+  KERN_DEVICE std::uint32_t minimums(int half, int lane) const {
+    const std::uint32_t low = words.word(2) >> (8 * lane);
+    const std::uint32_t number = half == 0 ? low & 63u : (words.word(3) >> (8 * lane + 4) & 15u) | (low >> 2 & 48u);
+    return number * 0x00010001u;
+  }
+  KERN_DEVICE float min_scale(int) const { return to_float(half_of(words, 2)); }
 };
 
 /// Codes from word 4, 8 words for two groups.
-template <> struct UnitCodec<Q4_K> : KScalesCodec<Q4_K> {
-  KERN_DEVICE std::uint32_t codes(int index) const { return nibbles(4 + index / 16 * 8 + index % 8, index % 16 / 8); }
+template <class Words> struct UnitCodec<Q4_K, Words> : KScalesCodec<Words> {
+  static constexpr int most = 15 * 63;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return nibbles(this->words.at(4 + step / 2 * 8 + half * 4, lane), step % 2);
+  }
 };
 
 /// Fifth bits from word 4, a bit a group; the others from word 12.
-template <> struct UnitCodec<Q5_K> : KScalesCodec<Q5_K> {
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    const std::uint32_t high = words_.word[4 + index % 8] >> (index / 8) & 0x01010101u;
-    return nibbles(12 + index / 16 * 8 + index % 8, index % 16 / 8) | high << 4;
+template <class Words> struct UnitCodec<Q5_K, Words> : KScalesCodec<Words> {
+  static constexpr int most = 31 * 63;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    const std::uint32_t high = this->words.at(4 + half * 4, lane) >> step & 0x01010101u;
+    return nibbles(this->words.at(12 + step / 2 * 8 + half * 4, lane), step % 2) | high << 4;
   }
 };
 
 /// Low four bits from word 0, 16 words a run of 128; high two from word 32; scales in bytes 192..207; d.
-template <> struct UnitCodec<Q6_K> : WordCodec<Q6_K> {
-  static constexpr int offset = 32;
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    const int run = index / 32;
-    const int quarter = index % 32 / 8;
-    return nibbles(run * 16 + quarter % 2 * 8 + index % 8, quarter / 2) | pairs(32 + run * 8 + index % 8, 2 * quarter)
-                                                                              << 4;
+template <class Words> struct UnitCodec<Q6_K, Words> {
+  Words words;
+  static constexpr int offset = 32, least = -32 * 127, most = 32 * 128;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    const int run = step / 4;
+    const int quarter = step % 4;
+    return nibbles(words.at(run * 16 + quarter % 2 * 8 + half * 4, lane), quarter / 2) |
+           pairs(words.at(32 + run * 8 + half * 4, lane), 2 * quarter) << 4;
   }
-  KERN_DEVICE float scale(int group) const {
-    return to_float(words_.half(208)) * static_cast<float>(static_cast<std::int8_t>(words_.byte(192 + group)));
-  }
+  KERN_DEVICE int whole_scale(int group) const { return static_cast<std::int8_t>(byte_of(words, 192 + group)); }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 208)); }
 };
 
-/// d and the scales' high bits in word 0, their low bits in word 1, codes from word 2.
-template <> struct UnitCodec<IQ4_XS> : WordCodec<IQ4_XS> {
-  static constexpr int offset = 0;
-  KERN_DEVICE std::uint32_t codes(int index) const {
+/// Codes in words 0..31, then d and the scales' high bits in word 32, their low bits in word 33.
+template <class Words> struct UnitCodec<IQ4_XS, Words> {
+  Words words;
+  static constexpr int offset = 0, least = -127 * 31, most = 127 * 32;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     constexpr NibbleTable table = nibble_table<uneven_code>();
-    return look_up_nibbles(table, words_.word[2 + index / 8 * 4 + index % 4], index % 8 / 4);
+    return look_up_nibbles(table, words.at(step * 4, lane), half);
   }
-  KERN_DEVICE float scale(int group) const {
-    const std::uint32_t low = words_.word[1] >> (4 * group) & 15u;
-    const std::uint32_t high = words_.word[0] >> (16 + 2 * group) & 3u;
-    return to_float(words_.half(0)) * static_cast<float>(static_cast<int>(low | high << 4) - 32);
+  KERN_DEVICE int whole_scale(int group) const {
+    const std::uint32_t low = words.word(33) >> (4 * group) & 15u;
+    const std::uint32_t high = words.word(32) >> (16 + 2 * group) & 3u;
+    return static_cast<int>(low | high << 4) - 32;
   }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 128)); }
 };
 
 /// Base-3 fractions: words 0..7 hold five weights a byte, 32 apart; words 8..11 five, 16 apart; word 12 four, 4 apart.
-template <> struct UnitCodec<TQ1_0> : WordCodec<TQ1_0> {
-  static constexpr int offset = 1;
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    if (index < 40) return digits(words_.word[index % 8], index / 8);
-    if (index < 60) return digits(words_.word[8 + (index - 40) % 4], (index - 40) / 4);
-    return digits(words_.word[12], index - 60);
+template <class Words> struct UnitCodec<TQ1_0, Words> {
+  Words words;
+  static constexpr int offset = 1, least = -1, most = 2;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    if (step < 5) return digits(words.at(half * 4, lane), step);
+    if (step < 7 || half == 0) return digits(words.at(8, lane), (step - 5) * 2 + half);
+    return digits(words.word(12), lane);
   }
-  KERN_DEVICE float scale(int) const { return to_float(words_.half(52)); }
+  KERN_DEVICE int whole_scale(int) const { return 1; }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 52)); }
 
 private:
   /// Digit n of each byte: 3^n times the fraction, without what is whole; then what a factor 3 makes whole. Two bytes
@@ -110,10 +131,14 @@ private:
 };
 
 /// Two bits a weight from word 0, d.
-template <> struct UnitCodec<TQ2_0> : WordCodec<TQ2_0> {
-  static constexpr int offset = 1;
-  KERN_DEVICE std::uint32_t codes(int index) const { return pairs(index / 32 * 8 + index % 8, index % 32 / 8 * 2); }
-  KERN_DEVICE float scale(int) const { return to_float(words_.half(64)); }
+template <class Words> struct UnitCodec<TQ2_0, Words> {
+  Words words;
+  static constexpr int offset = 1, least = -1, most = 2;
+  KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
+    return pairs(words.at(step / 4 * 8 + half * 4, lane), step % 4 * 2);
+  }
+  KERN_DEVICE int whole_scale(int) const { return 1; }
+  KERN_DEVICE float block_scale() const { return to_float(half_of(words, 64)); }
 };
 
 } // namespace kern::cuda

@@ -40,55 +40,39 @@ struct Saturate {
   std::uint32_t* sink;
 };
 
-/// Eight independent products of a warp at a time.
-__global__ void saturate_int8(Saturate call) {
-  wait_for_inputs();
-  constexpr int chains = 8;
-  int sums[chains][4] = {};
-  const auto seed = static_cast<std::uint32_t>(thread_index());
-  const std::uint32_t a[4] = {seed, seed + 1, seed + 2, seed + 3};
-  const std::uint32_t b[2] = {seed, seed + 5};
-  KERN_NO_UNROLL
-  for (int round = 0; round < call.rounds; ++round) {
-    KERN_UNROLL
-    for (int c = 0; c < chains; ++c) multiply_bytes(sums[c], a, b);
-  }
-  int total = 0;
-  for (int c = 0; c < chains; ++c) total ^= sums[c][0] ^ sums[c][1] ^ sums[c][2] ^ sums[c][3];
-  if (total == 0x12345679) call.sink[0] = 1;
-}
+/// Chains of operations that each wait for the one before: a thread has `count` of them. Products of a warp on tensor
+/// cores, and scalar operations.
+template <class Sum, void (*multiply)(Sum (&)[4], const std::uint32_t (&)[4], const std::uint32_t (&)[2])>
+struct ProductChain {
+  static constexpr int count = 8;
+  Sum sums[4] = {};
 
-__global__ void saturate_halves(Saturate call) {
+  KERN_DEVICE void step() {
+    const auto seed = static_cast<std::uint32_t>(thread_index());
+    const std::uint32_t a[4] = {seed, seed + 1, seed + 2, seed + 3};
+    const std::uint32_t b[2] = {seed, seed + 5};
+    multiply(sums, a, b);
+  }
+  KERN_DEVICE float result() const { return static_cast<float>(sums[0] + sums[1] + sums[2] + sums[3]); }
+};
+struct FusedChain {
+  static constexpr int count = 16;
+  float sum = static_cast<float>(thread_index());
+
+  KERN_DEVICE void step() { sum = fused(sum, 0.999f, 0.5f); }
+  KERN_DEVICE float result() const { return sum; }
+};
+
+template <class Chain> __global__ void saturate(Saturate call) {
   wait_for_inputs();
-  constexpr int chains = 8;
-  float sums[chains][4] = {};
-  const auto seed = static_cast<std::uint32_t>(thread_index());
-  const std::uint32_t a[4] = {seed, seed + 1, seed + 2, seed + 3};
-  const std::uint32_t b[2] = {seed, seed + 5};
+  Chain chains[Chain::count];
   KERN_NO_UNROLL
   for (int round = 0; round < call.rounds; ++round) {
     KERN_UNROLL
-    for (int c = 0; c < chains; ++c) multiply_halves(sums[c], a, b);
+    for (int c = 0; c < Chain::count; ++c) chains[c].step();
   }
   float total = 0.0f;
-  for (int c = 0; c < chains; ++c) total += sums[c][0] + sums[c][1] + sums[c][2] + sums[c][3];
-  if (total == -1.0f) call.sink[0] = 1;
-}
-
-/// Sixteen independent sums in each thread.
-__global__ void saturate_fp32(Saturate call) {
-  wait_for_inputs();
-  constexpr int chains = 16;
-  float sums[chains];
-  KERN_UNROLL
-  for (int c = 0; c < chains; ++c) sums[c] = static_cast<float>(thread_index() + c);
-  KERN_NO_UNROLL
-  for (int round = 0; round < call.rounds; ++round) {
-    KERN_UNROLL
-    for (int c = 0; c < chains; ++c) sums[c] = fused(sums[c], 0.999f, 0.5f);
-  }
-  float total = 0.0f;
-  for (int c = 0; c < chains; ++c) total += sums[c];
+  for (int c = 0; c < Chain::count; ++c) total += chains[c].result();
   if (total == -1.0f) call.sink[0] = 1;
 }
 
@@ -142,18 +126,14 @@ Limits measure_limits(Device& device) {
   // Some milliseconds on any device.
   constexpr int rounds = 4096;
   const double warps = static_cast<double>(blocks) * limit_threads / 32;
-  limits.int8_multiply_adds =
-      per_second(warps * rounds * 8 * (16 * 8 * 32), best_seconds(device, [&] {
-                   launch(device, saturate_int8, {blocks}, limit_threads, 0, Saturate{rounds, sink});
-                 }));
-  limits.fp32_multiply_adds =
-      per_second(warps * 32 * rounds * 16, best_seconds(device, [&] {
-                   launch(device, saturate_fp32, {blocks}, limit_threads, 0, Saturate{rounds, sink});
-                 }));
-  limits.half_multiply_adds =
-      per_second(warps * rounds * 8 * (16 * 8 * 16), best_seconds(device, [&] {
-                   launch(device, saturate_halves, {blocks}, limit_threads, 0, Saturate{rounds, sink});
-                 }));
+  const auto chains = [&]<class Chain>(Chain, double multiply_adds) { // of a warp's step
+    return per_second(warps * rounds * Chain::count * multiply_adds, best_seconds(device, [&] {
+                        launch(device, saturate<Chain>, {blocks}, limit_threads, 0, Saturate{rounds, sink});
+                      }));
+  };
+  limits.int8_multiply_adds = chains(ProductChain<int, multiply_bytes>{}, 16 * 8 * 32);
+  limits.fp32_multiply_adds = chains(FusedChain{}, 32);
+  limits.half_multiply_adds = chains(ProductChain<float, multiply_halves>{}, 16 * 8 * 16);
   return limits;
 }
 

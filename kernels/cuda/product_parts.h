@@ -49,26 +49,62 @@ struct PanelList {
   KERN_DEVICE PanelPlace place_within(int slot) const { return place(slot < slots ? slot : slots - 1); }
 };
 
-/// For store and add. `slot` may lie behind the list, and its panel's last rows behind the matrix.
-KERN_DEVICE void store_result(const PanelList& list, int slot, int row_of_panel, int token, float result) {
-  if (slot >= list.slots) return;
-  const PanelPlace at = list.place(slot);
-  const PanelList::Part& part = list.parts[at.part];
-  const std::int64_t row = at.panel * panel_rows + row_of_panel;
-  if (row >= part.rows) return;
-  if (part.bias) result += part.bias[row];
-  float& out = part.out[token * part.rows + row];
-  out = list.epilogue == Epilogue::add ? out + result : result;
-}
+/// A row of a part: where its results go, and its bias.
+struct ResultRow {
+  float* out = nullptr;  // of the first token; null: a row behind the matrix, or of a slot behind the list
+  std::int64_t rows = 0; // from one token's to the next one's
+  float bias = 0.0f;
+  bool biased = false;
 
-/// For activate; `slot` is the gate's, an even one.
+  KERN_DEVICE ResultRow(const PanelList& list, int slot, int row_of_panel) {
+    if (slot >= list.slots) return;
+    const PanelPlace at = list.place(slot);
+    const PanelList::Part& part = list.parts[at.part];
+    const std::int64_t row = at.panel * panel_rows + row_of_panel;
+    if (row >= part.rows) return;
+    out = part.out + row;
+    rows = part.rows;
+    biased = part.bias != nullptr;
+    if (biased) bias = part.bias[row];
+  }
+  KERN_DEVICE float with_bias(float result) const { return biased ? result + bias : result; }
+
+  /// For store and add.
+  KERN_DEVICE void store(Epilogue epilogue, int token, float result) const {
+    if (!out) return;
+    float& to = out[token * rows];
+    to = epilogue == Epilogue::add ? to + with_bias(result) : with_bias(result);
+  }
+  /// For activate; this is the gate's, from an even slot, `up` of the slot behind it.
+  KERN_DEVICE void store_activated(const ResultRow& up, int token, float gate_result, float up_result) const {
+    if (out) out[token * rows] = silu_f32(with_bias(gate_result)) * up.with_bias(up_result);
+  }
+};
+
+/// What two rows make of their results: those of neighbouring slots.
+struct ResultRows {
+  ResultRow first, second;
+  Epilogue epilogue;
+
+  KERN_DEVICE ResultRows(const PanelList& list, int slot, int row_of_panel)
+      : first(list, slot, row_of_panel), second(list, slot + 1, row_of_panel), epilogue(list.epilogue) {}
+
+  KERN_DEVICE void store(int token, float of_first, float of_second) const {
+    if (epilogue == Epilogue::activate) {
+      first.store_activated(second, token, of_first, of_second);
+    } else {
+      first.store(epilogue, token, of_first);
+      second.store(epilogue, token, of_second);
+    }
+  }
+};
+
+/// One result, for store and add; and one of gate and up, for activate.
+KERN_DEVICE void store_result(const PanelList& list, int slot, int row_of_panel, int token, float result) {
+  ResultRow(list, slot, row_of_panel).store(list.epilogue, token, result);
+}
 KERN_DEVICE void store_activated(const PanelList& list, int slot, int row_of_panel, int token, float gate, float up) {
-  if (slot >= list.slots) return;
-  const std::int64_t row = slot / 2 * panel_rows + row_of_panel;
-  if (row >= list.parts[0].rows) return;
-  if (list.parts[0].bias) gate += list.parts[0].bias[row];
-  if (list.parts[1].bias) up += list.parts[1].bias[row];
-  list.parts[0].out[token * list.parts[0].rows + row] = silu_f32(gate) * up;
+  ResultRows(list, slot, row_of_panel).store(token, gate, up);
 }
 
 } // namespace kern::cuda

@@ -27,15 +27,17 @@ struct NormShared {
   }
 };
 
-KERN_DEVICE RoundedUnit unit_of(const RoundedRows& rows, std::int64_t unit) {
-  return {reinterpret_cast<std::uint32_t*>(rows.codes + unit * unit_columns),
-          rows.scales + unit * (unit_columns / rows.rounding), rows.sums + unit * 16};
+KERN_DEVICE RoundedUnit unit_of_rows(const RoundedRows& rows, std::int64_t unit) {
+  return {reinterpret_cast<std::uint32_t*>(rows.codes + unit * unit_columns), rows.scales + unit * 8,
+          rows.sums + unit * 16};
 }
 
 /// A block a token; its warps take units in turn.
 __global__ void __launch_bounds__(norm_threads) norm_quantize(NormQuantize call) {
   wait_for_inputs();
   const std::int64_t token = block_x();
+  const int tile = block_x() / static_cast<int>(RoundedTile::tokens);
+  const unsigned token_of_tile = static_cast<unsigned>(block_x()) % RoundedTile::tokens;
   ActivationRow row{call.x + token * call.columns, call.weight, 1.0f, call.columns,
                     call.normed ? call.normed + token * call.columns : nullptr};
   if (call.weight) {
@@ -48,8 +50,8 @@ __global__ void __launch_bounds__(norm_threads) norm_quantize(NormQuantize call)
   for (int unit = thread_index() / 32; unit < units; unit += norm_threads / 32) {
     float values[8];
     row.load(unit, values);
-    if (call.by32.rounding) round_unit(values, 32, unit_of(call.by32, token * units + unit));
-    if (call.by256.rounding) round_unit(values, 256, unit_of(call.by256, token * units + unit));
+    if (call.by32.rounding) round_unit(values, 32, unit_of_rows(call.by32, token * units + unit));
+    if (call.by256.rounding) round_unit(values, 256, UnitOfTile{call.by256.tile(tile, unit), token_of_tile});
   }
 }
 

@@ -1,20 +1,41 @@
 // Norm and rounding of one token's activations within a block, by their definition in kernels/backend.h.
 #pragma once
 
+#include "kernels/cuda/activations.h"
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/lanes.h"
 #include "kernels/cuda/unit_codec.h"
 
 namespace kern::cuda {
 
-/// Where the 256 activations of a unit go.
+/// Where the 256 activations of a unit go, one after the other.
 struct RoundedUnit {
   std::uint32_t* codes; // [64]
   float* scales;        // [256 / rounding]
   std::int16_t* sums;   // [16]
+
+  KERN_DEVICE uint2& eight_codes(int index) const { return reinterpret_cast<uint2*>(codes)[index]; }
+  KERN_DEVICE float& scale(int index) const { return scales[index]; }
+  KERN_DEVICE std::int16_t& sum(int index) const { return sums[index]; }
+};
+/// Or in a tile, with a scale for all.
+struct UnitOfTile {
+  std::byte* tile;
+  unsigned token;
+
+  KERN_DEVICE uint2& eight_codes(int index) const {
+    const auto eight = static_cast<unsigned>(index);
+    return *reinterpret_cast<uint2*>(tile + RoundedTile::code(token, eight / 2) + eight % 2 * 8);
+  }
+  KERN_DEVICE float& scale(int) const { return *reinterpret_cast<float*>(tile + RoundedTile::scale(token)); }
+  KERN_DEVICE std::int16_t& sum(int index) const {
+    const auto of_token = static_cast<unsigned>(index);
+    return *reinterpret_cast<std::int16_t*>(tile + RoundedTile::sum(token, of_token / 8) + of_token % 8 * 2);
+  }
 };
 
 /// Eight neighbouring activations in each lane of a warp -> codes, sums, scales. `rounding` is 32 or 256.
-KERN_DEVICE void round_unit(const float (&x)[8], int rounding, const RoundedUnit& to) {
+template <class To> KERN_DEVICE void round_unit(const float (&x)[8], int rounding, const To& to) {
   const int lane = thread_index() % 32;
   int top = 0; // of the magnitudes' bits: exact, and NaN or infinity come out on top
   KERN_UNROLL
@@ -39,33 +60,18 @@ KERN_DEVICE void round_unit(const float (&x)[8], int rounding, const RoundedUnit
     sum += code;
   }
   sum += from_lane_xor(sum, 1);
-  to.codes[lane * 2] = words[0];
-  to.codes[lane * 2 + 1] = words[1];
-  if (lane % 2 == 0) to.sums[lane / 2] = static_cast<std::int16_t>(sum);
+  to.eight_codes(lane) = uint2{words[0], words[1]};
+  if (lane % 2 == 0) to.sum(lane / 2) = static_cast<std::int16_t>(sum);
   const int lanes = rounding / 8;
-  if (lane % lanes == 0) to.scales[lane / lanes] = divide(largest, 127.0f);
+  if (lane % lanes == 0) to.scale(lane / lanes) = divide(largest, 127.0f);
 }
 
 /// 1 / sqrt(mean(x^2) + epsilon) of x [columns] in shared memory, which no thread may still be writing, in every thread
-/// of the block. The sum goes along the columns in 16 lanes, so it takes columns / 16 times the latency of an fma: 0.6
-/// us for 4096 columns; loads run ahead of it.
+/// of the block.
 KERN_DEVICE float norm_scale(const float* x, int columns, float epsilon, float* place) {
-  constexpr int ahead = 16;
-  if (thread_index() < 32) {
-    // The upper half of the warp does the same for company.
-    const int lane = thread_index() % 16;
-    float sum = 0.0f;
-    int i = lane;
-    for (; i + 16 * (ahead - 1) < columns; i += 16 * ahead) {
-      float values[ahead];
-      KERN_UNROLL
-      for (int j = 0; j < ahead; ++j) values[j] = x[i + 16 * j];
-      KERN_UNROLL
-      for (int j = 0; j < ahead; ++j) sum = fused(values[j], values[j], sum);
-    }
-    for (; i < columns; i += 16) sum = fused(x[i], x[i], sum);
-    for (int width = 8; width >= 1; width /= 2) sum += from_lane_xor(sum, width);
-    if (thread_index() == 0) *place = divide(1.0f, square_root(divide(sum, static_cast<float>(columns)) + epsilon));
+  if (warp_index() == 0) {
+    const float mean = divide(sum_of_squares(x, columns), static_cast<float>(columns));
+    if (lane_index() == 0) *place = divide(1.0f, square_root(mean + epsilon));
   }
   block_barrier();
   return *place;

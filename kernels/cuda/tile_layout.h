@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/cuda/device.h"
-#include "kernels/cuda/units.h"
+#include "kernels/cuda/tile_unit.h"
 
 namespace kern::cuda {
 
@@ -40,15 +40,18 @@ template <class Traits> struct TileLayout {
   KERN_INLINE constexpr unsigned tokens() const { return shape.tokens(); }
   KERN_INLINE constexpr unsigned threads() const { return shape.threads(); }
 
-  static constexpr bool wide_minimums = Traits::has_min && Unit<Traits>::rounding == 256;
-  static constexpr bool narrow_minimums = Traits::has_min && Unit<Traits>::rounding == 32;
-
   KERN_INLINE constexpr unsigned weight_codes() const { return 0; }                          // [rows][256]
   KERN_INLINE constexpr unsigned token_codes() const { return shape.rows() * unit_columns; } // [tokens][256]
-  /// float [groups][rows], in the order of row_place()
+  /// float or int [groups][rows], in the order of row_place(), where weights aren't multiplied by them
   KERN_INLINE constexpr unsigned scales() const { return token_codes() + shape.tokens() * unit_columns; }
+  /// float [rows] in the same order, where scales are whole numbers
+  KERN_INLINE constexpr unsigned block_scales() const {
+    return scales() + (unpacks_products<Traits>() ? 0 : Unit<Traits>::groups * shape.rows() * 4);
+  }
   /// float [roundings][tokens], in the order of token_place()
-  KERN_INLINE constexpr unsigned token_scales() const { return scales() + Unit<Traits>::groups * shape.rows() * 4; }
+  KERN_INLINE constexpr unsigned token_scales() const {
+    return block_scales() + (has_whole_scales<Traits> ? shape.rows() * 4 : 0);
+  }
   /// float [roundings][rows] as scales, where there are minimums
   KERN_INLINE constexpr unsigned min_scales() const {
     return token_scales() + Unit<Traits>::roundings * shape.tokens() * 4;
@@ -58,7 +61,7 @@ template <class Traits> struct TileLayout {
     return min_scales() + (Traits::has_min ? Unit<Traits>::roundings * shape.rows() * 4 : 0);
   }
   /// int16 [tokens][16]; of roundings of 32: pairs of them, [roundings][tokens] as token_scales
-  KERN_INLINE constexpr unsigned sums() const { return minimums() + (wide_minimums ? shape.rows() * 16 : 0); }
+  KERN_INLINE constexpr unsigned sums() const { return minimums() + (wide_minimums<Traits> ? shape.rows() * 16 : 0); }
   /// The weights' units as they come, [panels][panel_bytes]
   KERN_INLINE constexpr unsigned raw() const { return sums() + (Traits::has_min ? shape.tokens() * 32 : 0); }
   KERN_INLINE constexpr unsigned bytes() const { return raw() + shape.panels() * Unit<Traits>::panel_bytes; }

@@ -6,17 +6,25 @@
 // always have a warp to run.
 //
 // Instructions on an H200, for each 16 x 8 x 32 multiplication of a warp (4096 multiply-adds): one matrix instruction,
-// two float operations for each of a thread's four sums, half a load of matrices and a fraction of scales: about 11.
+// for each of a thread's four sums two float operations, half a load of matrices and a fraction of scales: about 11.
 // Unpacking a tile's weights is another 10% with 128 tokens. At one instruction a clock that would be 630 TOPS, 64% of
 // the peak of dense bf16 arithmetic.
 //
-// Sums are exact integers below 2^22 and become floats without a conversion: the accumulator begins with the bits of
-// 1.5 * 2^23, so its bits are those of the float 1.5 * 2^23 + sum. The first group of a rounding is scaled by
+// Blocks of 256 take less, because scales of groups are whole numbers: one multiply-add a sum, about 7 in all (with
+// groups of 16 two multiplications of half the columns, 12), then a conversion and two float operations, or four, a sum
+// for each 256 columns. Multiply-adds of integers run at half the rate of float ones, so that 8 clocks remain of 11;
+// on sm_80 at the same rate as float ones, 8 of 16. Where weights times scales fit a byte (Q2_K, Q3_K, TQ) they are
+// multiplied when they are unpacked and nothing is left but the matrix instruction and its loads, 2 instructions. Two
+// such bytes for the others would be two matrix instructions, 13 clocks here and 32 on sm_86 and sm_89: they are for
+// warpgroups (warpgroup_block_product.cu).
+//
+// Narrow roundings' sums are exact integers below 2^22 and become floats without a conversion: the accumulator begins
+// with the bits of 1.5 * 2^23, so its bits are those of the float 1.5 * 2^23 + sum. The first group is scaled by
 //   fma(1.5 * 2^23 + sum, scale, -1.5 * 2^23 * scale) = round(sum * scale):
 // the last factor is exact, because 3 * 2^22 adds two bits to a scale's, and those of formats with narrow roundings are
 // halves or shorter, 11 bits. (A product that is -0 becomes +0, which is then added to a sum that is not -0.) A scale
-// that is infinite, or above 2^104, gives not a number here where the CPU may give infinity. Later groups, and those of
-// wide roundings, subtract first, which is exact too.
+// that is infinite, or above 2^104, gives not a number here where the CPU may give infinity. A second group subtracts
+// first, which is exact too.
 #include <algorithm>
 
 #include "kernels/cuda/tile_layout.h"
@@ -57,8 +65,9 @@ struct TilePlace {
 
 /// A thread's part of the warp's results: [16 rows][8 tokens][elements of a matrix instruction].
 using ProductSums = float[2][4][4];
+using UnitSums = int[2][4][4];
 
-/// Four floats, or eight, that a thread finds together.
+/// Four numbers, or eight, that a thread finds together.
 struct FourFloats {
   float at[4];
   KERN_DEVICE explicit FourFloats(const void* from) {
@@ -67,6 +76,16 @@ struct FourFloats {
     at[1] = four.y;
     at[2] = four.z;
     at[3] = four.w;
+  }
+};
+struct FourInts {
+  int at[4];
+  KERN_DEVICE explicit FourInts(const void* from) {
+    const uint4 four = *static_cast<const uint4*>(from);
+    at[0] = static_cast<int>(four.x);
+    at[1] = static_cast<int>(four.y);
+    at[2] = static_cast<int>(four.z);
+    at[3] = static_cast<int>(four.w);
   }
 };
 struct EightWords {
@@ -117,6 +136,9 @@ template <class Traits> struct UnitProduct {
   KERN_DEVICE FourFloats scales(unsigned group) const {
     return FourFloats(buffer + layout.scales() + (group * layout.shape.rows() + first_row) * 4);
   }
+  KERN_DEVICE FourInts whole_scales(unsigned group) const {
+    return FourInts(buffer + layout.scales() + (group * layout.shape.rows() + first_row) * 4);
+  }
   KERN_DEVICE FourFloats min_scales(unsigned rounding) const {
     return FourFloats(buffer + layout.min_scales() + (rounding * layout.shape.rows() + first_row) * 4);
   }
@@ -164,13 +186,25 @@ template <class Traits> struct UnitProduct {
     return fused(added_sum(token_sums(step).at[of_token]), min_scales(step).at[r], s);
   }
 
-  /// A rounding of 256 columns in groups of 16 or 32: s = fma(sum, scale, s) after each group.
-  KERN_DEVICE void wide_step(unsigned step, ProductSums& s) const {
+  /// 32 columns of a block whose weights are products with their scales: one exact sum.
+  KERN_DEVICE void add_products(unsigned step, UnitSums& total) const {
+    std::uint32_t a[2][4], b[2][4];
+    load(step, a, b);
+    KERN_UNROLL
+    for (int i = 0; i < 8; ++i) {
+      const int n = i % 4;
+      const std::uint32_t b_of[2] = {b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]};
+      multiply_bytes(total[i / 4][n], a[i / 4], b_of);
+    }
+  }
+
+  /// 32 columns of a block, groups of 16 or 32: total += scale * sum of each.
+  KERN_DEVICE void add_groups(unsigned step, UnitSums& total) const {
     std::uint32_t a[2][4], b[2][4];
     load(step, a, b);
     constexpr bool halves = Traits::group == 16;
-    const FourFloats scale = scales(halves ? step * 2 : step);
-    const FourFloats second = scales(halves ? step * 2 + 1 : step);
+    const FourInts scale = whole_scales(halves ? step * 2 : step);
+    const FourInts second = whole_scales(halves ? step * 2 + 1 : step);
     KERN_UNROLL
     for (int n = 0; n < 4; ++n) {
       const std::uint32_t b_of[2] = {b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]};
@@ -179,14 +213,14 @@ template <class Traits> struct UnitProduct {
         int d[4];
         int e[4];
         if constexpr (halves) {
-          multiply_bytes_16_from(sum_bits, d, a[m][0], a[m][1], b_of[0]);
-          multiply_bytes_16_from(sum_bits, e, a[m][2], a[m][3], b_of[1]);
-        } else multiply_bytes_from(sum_bits, d, a[m], b_of);
+          multiply_bytes_16_from(0, d, a[m][0], a[m][1], b_of[0]);
+          multiply_bytes_16_from(0, e, a[m][2], a[m][3], b_of[1]);
+        } else multiply_bytes_from(0, d, a[m], b_of);
         KERN_UNROLL
         for (int i = 0; i < 4; ++i) {
           const int r = m * 2 + i / 2;
-          s[m][n][i] = fused(sum_of_bits(d[i]), scale.at[r], s[m][n][i]);
-          if constexpr (halves) s[m][n][i] = fused(sum_of_bits(e[i]), second.at[r], s[m][n][i]);
+          total[m][n][i] += d[i] * scale.at[r];
+          if constexpr (halves) total[m][n][i] += e[i] * second.at[r];
         }
       }
     }
@@ -226,43 +260,30 @@ template <class Traits> struct UnitProduct {
     }
   }
 
-  /// A scale for all 256 columns: one exact sum.
-  KERN_DEVICE void single_group(ProductSums& results) const {
-    int sums[2][4][4];
-    KERN_UNROLL
-    for (int i = 0; i < 32; ++i) sums[i / 16][i / 4 % 4][i % 4] = sum_bits;
+  /// A block of 256: s = float(total) * block's scale, then minimums, then result = fma(s, token's scale, result).
+  KERN_DEVICE void add_block(ProductSums& results) const {
+    UnitSums total = {};
+    KERN_NO_UNROLL
     for (unsigned step = 0; step < 8; ++step) {
-      std::uint32_t a[2][4], b[2][4];
-      load(step, a, b);
-      KERN_UNROLL
-      for (int i = 0; i < 8; ++i) {
-        const int n = i % 4;
-        const std::uint32_t b_of[2] = {b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]};
-        multiply_bytes(sums[i / 4][n], a[i / 4], b_of);
-      }
+      if constexpr (unpacks_products<Traits>()) add_products(step, total);
+      else add_groups(step, total);
     }
-    const FourFloats scale = scales(0);
+    const FourFloats scale(buffer + layout.block_scales() + first_row * 4);
     ProductSums s;
     KERN_UNROLL
-    for (int i = 0; i < 32; ++i)
-      s[i / 16][i / 4 % 4][i % 4] = sum_of_bits(sums[i / 16][i / 4 % 4][i % 4]) * scale.at[i / 16 * 2 + i % 4 / 2];
+    for (int i = 0; i < 32; ++i) {
+      const int sum = total[i / 16][i / 4 % 4][i % 4];
+      s[i / 16][i / 4 % 4][i % 4] =
+          static_cast<float>(WeightPlanes<Traits>::negated ? -sum : sum) * scale.at[i / 16 * 2 + i % 4 / 2];
+    }
+    if constexpr (Traits::has_min) subtract_minimums(s);
     scale_by_tokens(s, results);
   }
 
   KERN_DEVICE void add_to(ProductSums& results) const {
-    if constexpr (Unit<Traits>::rounding == 32) {
+    if constexpr (has_whole_scales<Traits>) add_block(results);
+    else
       for (unsigned step = 0; step < 8; ++step) narrow_step(step, results);
-    } else if constexpr (Unit<Traits>::groups == 1) {
-      single_group(results);
-    } else {
-      ProductSums s;
-      KERN_UNROLL
-      for (int i = 0; i < 32; ++i)
-        s[i / 16][i / 4 % 4][i % 4] = -0.0f; // fma with it is a product, sign of zero and all
-      for (unsigned step = 0; step < 8; ++step) wide_step(step, s);
-      if constexpr (Traits::has_min) subtract_minimums(s);
-      scale_by_tokens(s, results);
-    }
   }
 };
 
@@ -271,16 +292,14 @@ KERN_DEVICE void store_tile(const TileProduct& call, const TilePlace& at, const 
   const int lane = static_cast<int>(at.lane);
   const int first_token = at.first_token + static_cast<int>(at.token);
   KERN_UNROLL
-  for (int i = 0; i < 16; ++i) {
-    const int n = i / 4;
-    const int row = lane / 4 + i % 4 / 2 * 8;
-    const int token = first_token + n * 8 + lane % 4 * 2 + i % 2;
-    if (token >= call.tokens) continue;
-    if (call.list.epilogue == Epilogue::activate) {
-      store_activated(call.list, slot, row, token, results[0][n][i % 4], results[1][n][i % 4]);
-    } else {
-      store_result(call.list, slot, row, token, results[0][n][i % 4]);
-      store_result(call.list, slot + 1, row, token, results[1][n][i % 4]);
+  for (int half = 0; half < 2; ++half) {
+    const ResultRows rows(call.list, slot, lane / 4 + half * 8);
+    KERN_UNROLL
+    for (int i = 0; i < 8; ++i) {
+      const int n = i / 2;
+      const int token = first_token + n * 8 + lane % 4 * 2 + i % 2;
+      const int element = half * 2 + i % 2;
+      if (token < call.tokens) rows.store(token, results[0][n][element], results[1][n][element]);
     }
   }
 }
@@ -359,7 +378,7 @@ template <class Traits> TileShape choose_shape(const DeviceInfo& device, int slo
 }
 
 /// Whether warpgroups' tiles give every multiprocessor one, and few of their tokens are none: what they gain is a
-/// quarter at most.
+/// third at most.
 bool fills_warpgroups(const DeviceInfo& device, std::span<const ProductPart> parts, int tokens) {
   std::int64_t panels = 0;
   for (const ProductPart& part : parts) panels += part.weight.panels();

@@ -12,10 +12,9 @@ enum class UnitHome {
   shared,
 };
 
-/// The bytes of row `row` (0..15) of a panel's unit, in 32-bit words.
+/// The bytes of row `row` (0..15) of a panel's unit, as 32-bit words in registers.
 template <class Traits> struct UnitWords {
   static constexpr int count = (Unit<Traits>::bytes + 3) / 4;
-  std::uint32_t word[count];
 
   template <UnitHome home> KERN_DEVICE void load(const std::byte* unit, int row) {
     constexpr int bytes = Unit<Traits>::bytes;
@@ -25,77 +24,80 @@ template <class Traits> struct UnitWords {
       uint4 four;
       if constexpr (home == UnitHome::device) four = load_once(at);
       else four = *at;
-      word[piece * 4] = four.x;
-      word[piece * 4 + 1] = four.y;
-      word[piece * 4 + 2] = four.z;
-      word[piece * 4 + 3] = four.w;
+      words_[piece * 4] = four.x;
+      words_[piece * 4 + 1] = four.y;
+      words_[piece * 4 + 2] = four.z;
+      words_[piece * 4 + 3] = four.w;
     }
     int at = bytes / 16 * 4;
     const std::byte* rest = unit + bytes / 16 * 16 * panel_rows;
     if constexpr ((bytes & 8) != 0) {
       const uint2 two = *reinterpret_cast<const uint2*>(rest + row * 8);
-      word[at++] = two.x;
-      word[at++] = two.y;
+      words_[at++] = two.x;
+      words_[at++] = two.y;
       rest += 8 * panel_rows;
     }
     if constexpr ((bytes & 4) != 0) {
-      word[at++] = *reinterpret_cast<const std::uint32_t*>(rest + row * 4);
+      words_[at++] = *reinterpret_cast<const std::uint32_t*>(rest + row * 4);
       rest += 4 * panel_rows;
     }
-    if constexpr ((bytes & 2) != 0) word[at] = *reinterpret_cast<const std::uint16_t*>(rest + row * 2);
+    if constexpr ((bytes & 2) != 0) words_[at] = *reinterpret_cast<const std::uint16_t*>(rest + row * 2);
     static_assert((bytes & 1) == 0);
   }
-  KERN_DEVICE std::uint32_t byte(int index) const { return word[index / 4] >> (index % 4 * 8) & 0xFFu; }
-  KERN_DEVICE Half half(int index) const { // at an even index
-    return Half{static_cast<std::uint16_t>(word[index / 4] >> (index % 4 * 8))};
-  }
-};
-
-/// Codes, scales and minimums of a unit in the canonical arithmetic's terms:
-///   weight = scale(group) * (codes - offset)            formats without minimums
-///   weight = scale(group) * codes - min_scale(rounding) * minimum(group)
-/// Every member is called with constants, after unrolling. This one serves every format by its scalar codec; formats
-/// that matter have their own (codecs.h).
-template <class Traits> struct UnitCodec {
-  static constexpr int offset = 0;
-
-  template <UnitHome home> KERN_DEVICE void load(const std::byte* unit, int row) {
-    UnitWords<Traits> words;
-    words.template load<home>(unit, row);
-    constexpr int block_bytes = static_cast<int>(sizeof(typename Traits::Block));
-    for (int b = 0; b < Unit<Traits>::blocks; ++b) {
-      typename Traits::Block block;
-      auto* to = reinterpret_cast<std::uint8_t*>(&block);
-      for (int i = 0; i < block_bytes; ++i) to[i] = static_cast<std::uint8_t>(words.byte(byte_in_unit<Traits>(b, i)));
-      unpack(block, b);
-    }
-  }
-  /// Weights 4 * index .. 4 * index + 3, signed bytes.
-  KERN_DEVICE std::uint32_t codes(int index) const {
-    std::uint32_t word = 0;
-    for (int i = 0; i < 4; ++i)
-      word |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(codes_[index * 4 + i])) << (8 * i);
-    return word;
-  }
-  KERN_DEVICE float scale(int group) const { return scales_[group]; }
-  KERN_DEVICE int minimum(int group) const { return mins_[group]; }
-  KERN_DEVICE float min_scale(int rounding) const { return min_scales_[rounding]; }
+  KERN_DEVICE std::uint32_t word(int index) const { return words_[index]; }
+  /// Word `first + lane`; where words lie elsewhere, `lane` (0..3) need be no constant, and `first` is a multiple of 4.
+  KERN_DEVICE std::uint32_t at(int first, int lane) const { return words_[first + lane]; }
 
 private:
-  KERN_DEVICE void unpack(const typename Traits::Block& block, int b) {
-    constexpr int groups = Traits::width / Traits::group;
-    Traits::unpack_codes(block, codes_ + b * Traits::width);
-    // Formats with minimums round activations in blocks as wide as their own.
-    if constexpr (Traits::has_min)
-      Traits::unpack_scales(block, scales_ + b * groups, mins_ + b * groups, min_scales_ + b);
-    else Traits::unpack_scales(block, scales_ + b * groups);
+  std::uint32_t words_[count];
+};
+
+/// The same words where they lie in shared memory, read whenever they are wanted.
+template <class Traits> struct SharedWords {
+  const unsigned char* unit; // of the panel
+  unsigned row;              // of 16
+
+  KERN_DEVICE std::uint32_t word(int index) const {
+    constexpr int bytes = Unit<Traits>::bytes;
+    constexpr int whole = bytes / 16 * 4;
+    constexpr int of_eight = (bytes & 8) != 0 ? 2 : 0;
+    constexpr int of_four = (bytes & 4) != 0 ? 1 : 0;
+    if (index < whole) return at(index / 4 * 4, index % 4);
+    const unsigned char* rest = unit + whole * 4 * panel_rows;
+    if (index < whole + of_eight) return read<std::uint32_t>(rest + row * 8 + (index - whole) * 4);
+    rest += of_eight * 4 * panel_rows;
+    if (index < whole + of_eight + of_four) return read<std::uint32_t>(rest + row * 4);
+    return read<std::uint16_t>(rest + of_four * 4 * panel_rows + row * 2);
+  }
+  KERN_DEVICE std::uint32_t at(int first, int lane) const {
+    return read<std::uint32_t>(unit + first * 4 * panel_rows + row * 16 + lane * 4);
   }
 
-  std::int8_t codes_[unit_columns];
-  float scales_[Unit<Traits>::groups];
-  std::int16_t mins_[Traits::has_min ? Unit<Traits>::groups : 1];
-  float min_scales_[Traits::has_min ? Unit<Traits>::blocks : 1];
+private:
+  template <class Number> KERN_DEVICE static std::uint32_t read(const unsigned char* from) {
+    return *reinterpret_cast<const Number*>(from);
+  }
 };
+
+template <class Words> KERN_DEVICE std::uint32_t byte_of(const Words& words, int index) {
+  return words.word(index / 4) >> (index % 4 * 8) & 0xFFu;
+}
+/// At an even index.
+template <class Words> KERN_DEVICE Half half_of(const Words& words, int index) {
+  return Half{static_cast<std::uint16_t>(words.word(index / 4) >> (index % 4 * 8))};
+}
+
+/// Codes, scales and minimums of a unit in the canonical arithmetic's terms, made of its `words`:
+///   codes(step, half, lane)  weights 32 * step + 16 * half + 4 * lane and the next three, bytes, `offset` too large
+///   scale(group)             weight = scale * (code - offset), where has_whole_scales<Traits> is false
+///   whole_scale(group), block_scale()  weight = block_scale * whole_scale * (code - offset), where it is true; the
+///                            whole numbers whole_scale * (code - offset) are `least` .. `most`
+///   minimum(group), min_scale(rounding)  where Traits::has_min: min_scale * minimum is subtracted
+///   minimums(half, lane)     where both: of columns 128 * half + 32 * lane and the next 15, then of the 16 behind
+///   them,
+///                            in bytes 0 and 2
+/// Every member is called with constants, after unrolling, but for `lane`. Each format has its own (codecs.h).
+template <class Traits, class Words = UnitWords<Traits>> struct UnitCodec;
 
 /// The exact integer sum of the minimums of a rounding with its activations' sums of 16.
 template <class Traits>
@@ -112,25 +114,40 @@ KERN_DEVICE int sum_minimums(const UnitCodec<Traits>& codec, int rounding, const
   return total;
 }
 
-/// A rounding of a row's unit with one token's, but for the activations' scale; x [64] codes, sums [16] of the unit.
+/// The exact integer sum of a group's codes with one token's; x [64] codes, sums [16] of the unit.
+template <class Traits>
+KERN_DEVICE int sum_group(const UnitCodec<Traits>& codec, int group, const std::uint32_t* x, const std::int16_t* sums) {
+  constexpr int words = Traits::group / 4;
+  int sum = 0;
+  if constexpr (UnitCodec<Traits>::offset != 0) {
+    KERN_UNROLL
+    for (int i = 0; i < Traits::group / 16; ++i)
+      sum -= UnitCodec<Traits>::offset * sums[group * (Traits::group / 16) + i];
+  }
+  KERN_UNROLL
+  for (int i = group * words; i < (group + 1) * words; ++i)
+    sum = dot_bytes(codec.codes(i / 8, i / 4 % 2, i % 4), x[i], sum);
+  return sum;
+}
+
+/// A rounding of a row's unit with one token's, but for the activations' scale; x and sums as above.
 template <class Traits>
 KERN_DEVICE float rounding_product(const UnitCodec<Traits>& codec, int rounding, const std::uint32_t* x,
                                    const std::int16_t* sums) {
-  constexpr int words = Traits::group / 4;
+  constexpr int groups = Unit<Traits>::groups_of_rounding;
   float s = 0.0f;
-  KERN_UNROLL
-  for (int g = 0; g < Unit<Traits>::groups_of_rounding; ++g) {
-    const int group = rounding * Unit<Traits>::groups_of_rounding + g;
-    int sum = 0;
-    if constexpr (UnitCodec<Traits>::offset != 0) {
-      KERN_UNROLL
-      for (int i = 0; i < Traits::group / 16; ++i)
-        sum -= UnitCodec<Traits>::offset * sums[group * (Traits::group / 16) + i];
-    }
+  if constexpr (has_whole_scales<Traits>) {
+    int total = 0; // below 2^27
     KERN_UNROLL
-    for (int i = 0; i < words; ++i) sum = dot_bytes(codec.codes(group * words + i), x[group * words + i], sum);
-    const auto exact = static_cast<float>(sum); // below 2^24
-    s = g == 0 ? exact * codec.scale(group) : fused(exact, codec.scale(group), s);
+    for (int group = 0; group < groups; ++group)
+      total += codec.whole_scale(group) * sum_group<Traits>(codec, group, x, sums);
+    s = static_cast<float>(total) * codec.block_scale();
+  } else {
+    KERN_UNROLL
+    for (int group = rounding * groups; group < (rounding + 1) * groups; ++group) {
+      const auto exact = static_cast<float>(sum_group<Traits>(codec, group, x, sums)); // below 2^24
+      s = group == rounding * groups ? exact * codec.scale(group) : fused(exact, codec.scale(group), s);
+    }
   }
   if constexpr (Traits::has_min)
     s = fused(-static_cast<float>(sum_minimums<Traits>(codec, rounding, sums)), codec.min_scale(rounding), s);

@@ -52,7 +52,8 @@ template <> struct UnitFields<IQ4_NL> : FieldList<BlockField<2, 16>, BlockField<
 template <> struct UnitFields<MXFP4> : FieldList<BlockField<1, 16>, BlockField<0, 1>> {};
 template <> struct UnitFields<Q1_0> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
 template <> struct UnitFields<Q2_0> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
-// A block is a unit; its scale goes behind the rest, so that words are whole.
+// A block is a unit; its scale goes behind the rest, so that words are whole, or codes fill pieces.
+template <> struct UnitFields<IQ4_XS> : FieldList<BlockField<8, 128>, BlockField<0, 8>> {};
 template <> struct UnitFields<IQ1_S> : FieldList<BlockField<2, 48>, BlockField<0, 2>> {};
 template <> struct UnitFields<IQ2_XXS> : FieldList<BlockField<2, 64>, BlockField<0, 2>> {};
 template <> struct UnitFields<IQ2_XS> : FieldList<BlockField<2, 72>, BlockField<0, 2>> {};

@@ -87,7 +87,8 @@ KERN_DEVICE void prepare_activations(const VectorProduct& call, int token, const
     float values[8];
     row.load(unit, values);
     round_unit(values, Unit<Traits>::rounding,
-               {shared.codes + unit * (unit_columns / 4), shared.scales + unit * roundings, shared.sums + unit * 16});
+               RoundedUnit{shared.codes + unit * (unit_columns / 4), shared.scales + unit * roundings,
+                           shared.sums + unit * 16});
   }
   block_barrier();
 }
@@ -100,8 +101,8 @@ KERN_DEVICE void load_unit(const VectorProduct& call, const SlabWalk& at, UnitCo
   const PanelPlace place = at.list.place(at.slot);
   const std::size_t index =
       static_cast<std::size_t>(place.panel) * static_cast<std::size_t>(call.units) + static_cast<std::size_t>(unit);
-  codec.template load<UnitHome::device>(at.list.parts[place.part].weights + index * Unit<Traits>::panel_bytes,
-                                        thread_index() % panel_rows);
+  codec.words.template load<UnitHome::device>(at.list.parts[place.part].weights + index * Unit<Traits>::panel_bytes,
+                                              thread_index() % panel_rows);
 }
 
 /// Adds a slab's contributions to a row, in order, and hands the panel's result on.

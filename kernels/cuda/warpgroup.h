@@ -1,24 +1,17 @@
 // What sm_90a has for warpgroups, 128 threads that multiply matrices in shared memory together while they do other
 // work. With nvcc the instructions; elsewhere (tests/device_on_host) functions that read the same descriptors.
 //
-// An operand lies K-major: rows of a (columns of b) that follow each other, each with its bytes along k. Both kinds
-// that are used here are made of eight rows by 16 bytes, which the hardware reads at once:
-//   swizzled: rows of 128 bytes, eight of them 1024 bytes, whose pieces of 16 bytes stand at (piece ^ row % 8): lanes
-//     that write the same piece of eight rows, or the eight pieces of a row, meet no bank twice. Begins at a multiple
-//     of 1024; steps along k are 32 bytes of the 128.
-//   plain: 32 bytes along k; eight rows by 16 bytes are 128 bytes in a run, the second 16 bytes follow, then the next
-//     eight rows, 256 bytes further.
-// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": "Matrix Descriptor Format" and "Shared Memory Layout".
+// How operands lie: operand_places.h. PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": "Matrix Descriptor
+// Format".
 #pragma once
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/operand_places.h"
 
 namespace kern::cuda {
 
 inline constexpr unsigned warpgroup_threads = 128;
-inline constexpr unsigned warpgroup_rows = 64;     // of a and d
-inline constexpr unsigned operand_row_bytes = 128; // of a swizzled operand
-inline constexpr unsigned operand_alignment = 1024;
+inline constexpr unsigned warpgroup_rows = 64; // of a and d
 
 /// A descriptor: bits 0..13 the address, 16..29 the distance along k (swizzled: has none), 32..45 that of eight rows,
 /// all in units of 16 bytes; 62..63 the kind.
@@ -31,15 +24,6 @@ KERN_INLINE constexpr std::uint64_t plain_operand(std::uint32_t shared_address) 
 }
 /// What is added to a descriptor for an operand so many bytes further.
 KERN_INLINE constexpr std::uint64_t operand_offset(unsigned bytes) { return bytes / 16; }
-
-/// Where 16 bytes of a swizzled operand stand: of row `row`, along k piece `piece` of 8.
-KERN_INLINE constexpr unsigned swizzled_place(unsigned row, unsigned piece) {
-  return row * operand_row_bytes + ((piece ^ row) & 7u) * 16;
-}
-/// The same of a plain operand; piece 0 or 1.
-KERN_INLINE constexpr unsigned plain_place(unsigned row, unsigned piece) {
-  return row / 8 * 256 + piece * 128 + row % 8 * 16;
-}
 
 } // namespace kern::cuda
 
@@ -80,112 +64,116 @@ KERN_DEVICE void commit_warpgroup_products() {
 #endif
 }
 
+// Registers of a thread's part of d, as operands of an instruction, and their names in it. The names of what follows
+// depend on how many there are.
+#define KERN_EIGHT(constraint, n)                                                                                      \
+  constraint(d[n]), constraint(d[n + 1]), constraint(d[n + 2]), constraint(d[n + 3]), constraint(d[n + 4]),            \
+      constraint(d[n + 5]), constraint(d[n + 6]), constraint(d[n + 7])
+#define KERN_32_REGISTERS(constraint)                                                                                  \
+  KERN_EIGHT(constraint, 0), KERN_EIGHT(constraint, 8), KERN_EIGHT(constraint, 16), KERN_EIGHT(constraint, 24)
+#define KERN_64_REGISTERS(constraint)                                                                                  \
+  KERN_32_REGISTERS(constraint), KERN_EIGHT(constraint, 32), KERN_EIGHT(constraint, 40), KERN_EIGHT(constraint, 48),   \
+      KERN_EIGHT(constraint, 56)
+#define KERN_32_NAMES                                                                                                  \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                                             \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define KERN_64_NAMES                                                                                                  \
+  KERN_32_NAMES ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "                   \
+                "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+
 /// Waits until at most the n newest groups are under way; d belongs to one that is not: it is an operand of something
 /// that stands behind the wait, so that no use of it comes before. PTX ISA, "wgmma.wait_group".
 template <int newest> KERN_DEVICE void wait_warpgroup_products(int (&d)[32]) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
-  asm volatile(""
-               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3]), "+r"(d[4]), "+r"(d[5]), "+r"(d[6]), "+r"(d[7]),
-                 "+r"(d[8]), "+r"(d[9]), "+r"(d[10]), "+r"(d[11]), "+r"(d[12]), "+r"(d[13]), "+r"(d[14]), "+r"(d[15]),
-                 "+r"(d[16]), "+r"(d[17]), "+r"(d[18]), "+r"(d[19]), "+r"(d[20]), "+r"(d[21]), "+r"(d[22]), "+r"(d[23]),
-                 "+r"(d[24]), "+r"(d[25]), "+r"(d[26]), "+r"(d[27]), "+r"(d[28]), "+r"(d[29]), "+r"(d[30]), "+r"(d[31])
-               :
-               : "memory");
+  asm volatile("" : KERN_32_REGISTERS("+r") : : "memory");
+#endif
+}
+template <int newest> KERN_DEVICE void wait_warpgroup_products(int (&d)[64]) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
+  asm volatile("" : KERN_64_REGISTERS("+r") : : "memory");
 #endif
 }
 template <int newest> KERN_DEVICE void wait_warpgroup_products(float (&d)[64]) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
-  asm volatile(""
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
-                 "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
-                 "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
-                 "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
-                 "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
-                 "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
-                 "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
-                 "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
-               :
-               : "memory");
+  asm volatile("" : KERN_64_REGISTERS("+f") : : "memory");
 #endif
 }
 
-/// d [64][64] = a [64][32] * b [32][64] (+ d): signed bytes, or unsigned ones. By a warpgroup, in the background: from
+/// The same where all that is wanted of those that are not under way is that they have read their operands.
+template <int newest> KERN_DEVICE void wait_warpgroup_operands() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
+#endif
+}
+
+/// d [64][64] = a [64][32] * b [32][64] (+ d), signed bytes. By a warpgroup, in the background: from
 /// here to the wait nobody touches d. Its warp w has rows 16 w .. 16 w + 15; lane l, g = l / 4 and t = l % 4, holds of
 /// each eight columns n: d[4n], d[4n + 1]: columns 8n + 2t, 8n + 2t + 1 of row g, d[4n + 2], d[4n + 3]: of row g + 8.
 /// PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk32".
 KERN_DEVICE void warpgroup_multiply_bytes(int (&d)[32], std::uint64_t a, std::uint64_t b, bool accumulate) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31 "
-               "}, %32, %33, p;\n}"
-               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3]), "+r"(d[4]), "+r"(d[5]), "+r"(d[6]), "+r"(d[7]),
-                 "+r"(d[8]), "+r"(d[9]), "+r"(d[10]), "+r"(d[11]), "+r"(d[12]), "+r"(d[13]), "+r"(d[14]), "+r"(d[15]),
-                 "+r"(d[16]), "+r"(d[17]), "+r"(d[18]), "+r"(d[19]), "+r"(d[20]), "+r"(d[21]), "+r"(d[22]), "+r"(d[23]),
-                 "+r"(d[24]), "+r"(d[25]), "+r"(d[26]), "+r"(d[27]), "+r"(d[28]), "+r"(d[29]), "+r"(d[30]), "+r"(d[31])
+               "wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8 {" KERN_32_NAMES "}, %32, %33, p;\n}"
+               : KERN_32_REGISTERS("+r")
                : "l"(a), "l"(b), "r"(accumulate ? 1 : 0));
 #endif
 }
-KERN_DEVICE void warpgroup_multiply_unsigned(int (&d)[32], std::uint64_t a, std::uint64_t b, bool accumulate) {
+
+/// d [64][128] = a [64][32] * b [32][128] (+ d), d as above with 16 times eight columns. a is in registers, which
+/// nobody touches before the wait either: of warp w rows 16 w + g and 16 w + g + 8, bytes 4t .. 4t + 3 of both, then
+/// bytes 16 + 4t .. of both. Both signed, or unsigned with signed, or both unsigned. PTX ISA, "Register Fragments for
+/// wgmma.mma_async.m64nNk32".
+#define KERN_FRAGMENT_PRODUCT(types)                                                                                   \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"                                                            \
+               "wgmma.mma_async.sync.aligned.m64n128k32.s32." types " {" KERN_64_NAMES                                 \
+               "}, {%64, %65, %66, %67}, %68, p;\n}"                                                                   \
+               : KERN_64_REGISTERS("+r")                                                                               \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate ? 1 : 0))
+KERN_DEVICE void warpgroup_multiply_bytes(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n64k32.s32.u8.u8 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31 "
-               "}, %32, %33, p;\n}"
-               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3]), "+r"(d[4]), "+r"(d[5]), "+r"(d[6]), "+r"(d[7]),
-                 "+r"(d[8]), "+r"(d[9]), "+r"(d[10]), "+r"(d[11]), "+r"(d[12]), "+r"(d[13]), "+r"(d[14]), "+r"(d[15]),
-                 "+r"(d[16]), "+r"(d[17]), "+r"(d[18]), "+r"(d[19]), "+r"(d[20]), "+r"(d[21]), "+r"(d[22]), "+r"(d[23]),
-                 "+r"(d[24]), "+r"(d[25]), "+r"(d[26]), "+r"(d[27]), "+r"(d[28]), "+r"(d[29]), "+r"(d[30]), "+r"(d[31])
-               : "l"(a), "l"(b), "r"(accumulate ? 1 : 0));
+  KERN_FRAGMENT_PRODUCT("s8.s8");
 #endif
 }
+KERN_DEVICE void warpgroup_multiply_unsigned_signed(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b,
+                                                    bool accumulate) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  KERN_FRAGMENT_PRODUCT("u8.s8");
+#endif
+}
+KERN_DEVICE void warpgroup_multiply_unsigned(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  KERN_FRAGMENT_PRODUCT("u8.u8");
+#endif
+}
+#undef KERN_FRAGMENT_PRODUCT
 
 /// d [64][128] = a [64][16] * b [16][128] (+ d), numbers of 16 bits, sums in float; d as above, with 16 times eight
 /// columns. The order in which the device adds is its own. PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk16".
 KERN_DEVICE void warpgroup_multiply_halves(float (&d)[64], std::uint64_t a, std::uint64_t b, bool accumulate) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-               "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63 "
-               "}, %64, %65, p, 1, 1, 0, 0;\n}"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
-                 "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
-                 "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
-                 "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
-                 "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
-                 "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
-                 "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
-                 "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
+               "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {" KERN_64_NAMES "}, %64, %65, p, 1, 1, 0, 0;\n}"
+               : KERN_64_REGISTERS("+f")
                : "l"(a), "l"(b), "r"(accumulate ? 1 : 0));
 #endif
 }
 KERN_DEVICE void warpgroup_multiply_bfloats(float (&d)[64], std::uint64_t a, std::uint64_t b, bool accumulate) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-               "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63 "
-               "}, %64, %65, p, 1, 1, 0, 0;\n}"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
-                 "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
-                 "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
-                 "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
-                 "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
-                 "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
-                 "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
-                 "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
+               "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" KERN_64_NAMES "}, %64, %65, p, 1, 1, 0, 0;\n}"
+               : KERN_64_REGISTERS("+f")
                : "l"(a), "l"(b), "r"(accumulate ? 1 : 0));
 #endif
 }
+
+#undef KERN_64_NAMES
+#undef KERN_32_NAMES
+#undef KERN_64_REGISTERS
+#undef KERN_32_REGISTERS
+#undef KERN_EIGHT
 
 } // namespace kern::cuda
 

@@ -23,11 +23,12 @@ __global__ void tell_code(TellCode call) {
   if (thread_index() == 0) *call.has_products = has_warpgroup_products ? 1 : 0;
 }
 
-// Tiles of two warpgroups, every element of them; two units of 256 columns, and three stages of 64.
+// Tiles of two warpgroups, every element of them; more units of 256 columns than there are stages, and three stages of
+// 64.
 constexpr int check_rows = 128;
 constexpr int check_float_rows = 256;
 constexpr int check_tokens = 128;
-constexpr int check_columns = 512;
+constexpr int check_columns = 1280;
 constexpr int check_float_columns = 192;
 
 /// Device memory for the time of the check, filled from the front.
@@ -57,7 +58,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t bytes = std::size_t{2} << 20;
+  static constexpr std::size_t bytes = std::size_t{4} << 20;
   Device& device_;
   std::byte* data_;
   std::size_t used_ = 0;
@@ -98,29 +99,34 @@ bool same_results(CheckMemory& memory, const float* a, const float* b, std::size
   return std::memcmp(of_a.data(), of_b.data(), of_a.size() * sizeof(float)) == 0;
 }
 
-/// Q4_K, which has every kind of operand: both ways give the same bits.
-bool check_integers(Device& device, CheckMemory& memory, CheckNumbers& number) {
-  std::vector<Q4_K::Block> blocks(std::size_t{check_rows} * check_columns / Q4_K::width);
-  for (Q4_K::Block& block : blocks) {
+/// Formats that have every kind of operand: both ways give the same bits.
+template <class Traits> bool check_integers(Device& device, CheckMemory& memory, CheckNumbers& number) {
+  std::vector<typename Traits::Block> blocks(std::size_t{check_rows} * check_columns / Traits::width);
+  for (auto& block : blocks) {
     auto* bytes = reinterpret_cast<unsigned char*>(&block);
     for (std::size_t i = 0; i < sizeof block; ++i) bytes[i] = static_cast<unsigned char>(number());
-    block.d = to_half(0.001f * (number.small() + 4.0f));
-    block.dmin = to_half(0.001f * (number.small() + 4.0f));
+    const auto scale = [&] { return to_half(0.001f * (number.small() + 4.0f)); };
+    block.d = scale();
+    if constexpr (requires { block.dmin; }) block.dmin = scale();
+    else block.m = scale();
   }
   std::vector<float> x(std::size_t{check_tokens} * check_columns);
   for (float& value : x) value = static_cast<float>(number() % 2001) * 0.001f - 1.0f;
-  const DeviceMatrix weight = place_matrix(memory, Format::q4_k, blocks, check_rows, check_columns);
+  const DeviceMatrix weight = place_matrix(memory, Traits::id, blocks, check_rows, check_columns);
   constexpr int units = check_columns / unit_columns;
+  constexpr int rounding = Unit<Traits>::rounding;
   const RoundedRows rounded =
-      RoundedRows::carve(memory.take(RoundedRows::bytes(check_tokens, units, 256)), check_tokens, units, 256);
+      RoundedRows::carve(memory.take(RoundedRows::bytes(check_tokens, units, rounding)), check_tokens, units, rounding);
   float* expected = take_results(memory, check_rows);
   float* found = take_results(memory, check_rows);
   const float* on_device = memory.copy(x);
-  launch_quantize(device, on_device, check_tokens, check_columns, {}, rounded);
+  launch_quantize(device, on_device, check_tokens, check_columns, rounding == 32 ? rounded : RoundedRows{},
+                  rounding == 256 ? rounded : RoundedRows{});
   const ProductPart parts[] = {{weight, nullptr, expected}, {weight, nullptr, found}};
   launch_tile_product(device, {parts, 1}, rounded, check_tokens, Epilogue::store);
-  launch_warpgroup_tile_product(device, {parts + 1, 1}, rounded, check_tokens, Epilogue::store, 2);
-  return same_results(memory, expected, found, check_rows);
+  auto* expired = reinterpret_cast<std::uint32_t*>(memory.take(sizeof(std::uint32_t)));
+  launch_warpgroup_tile_product(device, {parts + 1, 1}, rounded, check_tokens, Epilogue::store, 2, expired);
+  return memory.read(expired, 1)[0] == 0 && same_results(memory, expected, found, check_rows);
 }
 
 /// F16, small whole numbers: every sum is exact, whatever the order, and both ways give the same bits.
@@ -161,7 +167,8 @@ std::string check_warpgroup_products(Device& device) {
     CheckMemory memory(device);
     if (!has_code(device, memory)) return {};
     CheckNumbers number;
-    const bool right = check_integers(device, memory, number) && check_halves(device, memory, number);
+    const bool right = check_integers<Q4_K>(device, memory, number) && check_integers<Q5_1>(device, memory, number) &&
+                       check_halves(device, memory, number);
     device.use_warpgroup_products(right);
     if (right) return {};
     return device.info().name +

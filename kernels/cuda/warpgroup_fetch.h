@@ -22,7 +22,8 @@ KERN_DEVICE void fetch_panels(const WarpgroupLayout<Traits>& layout, const TileP
     if (first + lane < pieces) copy_async(to + first * 16, from + first * 16);
 }
 
-/// Brings a unit of the block's tokens. Those behind the last stay what they were: nobody stores what comes of them.
+/// Brings a unit of the block's tokens, rounded in blocks of 32. Those behind the last stay what they were: nobody
+/// stores what comes of them.
 template <class Traits> struct WarpgroupTokens {
   using Layout = WarpgroupLayout<Traits>;
   const Layout& layout;
@@ -30,8 +31,7 @@ template <class Traits> struct WarpgroupTokens {
 
   KERN_DEVICE void fetch(int unit, unsigned char* buffer) const {
     fetch_codes(unit, buffer);
-    if constexpr (Unit<Traits>::rounding == 32) fetch_narrow(unit, buffer);
-    else fetch_wide(unit, buffer);
+    fetch_scales(unit, buffer);
   }
 
 private:
@@ -53,8 +53,8 @@ private:
     }
   }
 
-  /// Roundings of 32: eight threads a token, its scales (and sums) into eight arrays.
-  KERN_DEVICE void fetch_narrow(int unit, unsigned char* buffer) const {
+  /// Eight threads a token, its scales (and sums) into eight arrays.
+  KERN_DEVICE void fetch_scales(int unit, unsigned char* buffer) const {
     const auto thread = static_cast<unsigned>(thread_index());
     const unsigned step = layout.threads() / 8; // a multiple of 16, which are what an array's order mixes up
     const std::size_t first = from.unit_at(thread / 8, unit);
@@ -67,24 +67,11 @@ private:
     for (unsigned token = thread / 8; token < Layout::tokens(); token += step) {
       if (static_cast<int>(token) < end) {
         copy_word_async(buffer + layout.token_scales() + place, scales);
-        if constexpr (Layout::narrow_minimums) copy_word_async(buffer + layout.sums() + place, sums);
+        if constexpr (narrow_minimums<Traits>) copy_word_async(buffer + layout.sums() + place, sums);
       }
       place += step * 4;
       scales += unit_step * 8;
       sums += unit_step * 16;
-    }
-  }
-
-  /// Roundings of 256: a thread a token.
-  KERN_DEVICE void fetch_wide(int unit, unsigned char* buffer) const {
-    const auto thread = static_cast<unsigned>(thread_index());
-    if (thread >= Layout::tokens() || static_cast<int>(thread) >= left()) return;
-    const std::size_t source = from.unit_at(thread, unit);
-    copy_word_async(buffer + layout.token_scales() + Layout::token_place(thread) * 4, from.x.scales + source);
-    if constexpr (Layout::wide_minimums) {
-      KERN_UNROLL
-      for (unsigned i = 0; i < 2; ++i)
-        copy_async(buffer + layout.token_sums(thread, i), from.x.sums + source * 16 + i * 8);
     }
   }
 };

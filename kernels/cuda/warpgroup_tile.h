@@ -8,7 +8,6 @@
 
 namespace kern::cuda {
 
-inline constexpr unsigned warpgroup_tokens = 128;
 inline constexpr unsigned warpgroup_panels = warpgroup_rows / panel_rows;
 
 /// Where a row of the tile stands in the operand: equal rows of two neighbouring panels are eight apart, so that one
@@ -19,10 +18,6 @@ KERN_INLINE constexpr unsigned operand_row(unsigned row) { return (row & ~24u) |
 KERN_INLINE constexpr unsigned warpgroup_row_place(unsigned row) {
   const unsigned place = operand_row(row);
   return (place & ~15u) | (place & 7u) << 1 | (place >> 3 & 1u);
-}
-/// The order of numbers that belong to tokens: a thread's, 2t and 2t + 1 of each eight, are fours of two eights.
-KERN_INLINE constexpr unsigned warpgroup_token_place(unsigned token) {
-  return (token & ~15u) | (token & 6u) << 1 | (token >> 3 & 1u) << 1 | (token & 1u);
 }
 
 /// What a thread knows of its place.
@@ -44,20 +39,12 @@ struct WarpgroupPlace {
 template <class Result>
 KERN_DEVICE void store_warpgroup_rows(const PanelList& list, int tokens, const WarpgroupPlace& at, int first_slot,
                                       Result&& result) {
-  const int slot = first_slot + static_cast<int>(at.warp & ~1u);
-  const int row = static_cast<int>(at.warp % 2 * 8 + at.lane / 4);
+  const ResultRows rows(list, first_slot + static_cast<int>(at.warp & ~1u),
+                        static_cast<int>(at.warp % 2 * 8 + at.lane / 4));
   KERN_UNROLL
   for (int i = 0; i < 32; ++i) {
     const int token = at.first_token + i / 2 * 8 + static_cast<int>(at.lane) % 4 * 2 + i % 2;
-    if (token >= tokens) continue;
-    const float first = result(i / 2 * 4 + i % 2);
-    const float second = result(i / 2 * 4 + i % 2 + 2);
-    if (list.epilogue == Epilogue::activate) {
-      store_activated(list, slot, row, token, first, second);
-    } else {
-      store_result(list, slot, row, token, first);
-      store_result(list, slot + 1, row, token, second);
-    }
+    if (token < tokens) rows.store(token, result(i / 2 * 4 + i % 2), result(i / 2 * 4 + i % 2 + 2));
   }
 }
 

@@ -1,16 +1,16 @@
 // Quantized weights times many tokens with sm_90a's warpgroup products, bit for bit the canonical arithmetic, for
-// formats whose groups have 32 columns or more.
+// formats with narrow roundings whose groups have 32 columns or more. (Blocks of 256: warpgroup_block_product.cu.)
 //
 // A block of one or two warpgroups has a tile of 64 rows a warpgroup by 128 tokens and walks along k in units of 256
 // columns, as tile_product.cu does: while one warpgroup multiplies a unit, the other unpacks the next one's weights,
 // and what comes after is on its way. A warpgroup multiplies 64 rows by 64 tokens by 32 columns, a group, at a time. It
 // has two sets of sums: while the tensor cores make one, the other is scaled.
 //
-// Instructions on an H200, of a warp for its part of a product of 64 x 64 x 32, 32 sums a thread: 107 with narrow
-// roundings, 71 with wide ones: a conversion a sum, which runs beside float operations at half their rate, two float
-// operations or one, scales and descriptors. With tokens' scales, minimums, unpacking and copies a unit of a block of
-// two warpgroups takes a scheduler 4500 or 3600 instructions: 430 or 530 TOPS at one a clock. (Blocks of 16 warps of
-// tile_product.cu: 4400 or 4600.) The tensor cores read shared memory themselves and are busy for 1000 clocks of that.
+// Instructions on an H200, of a warp for its part of a product of 64 x 64 x 32, 32 sums a thread: 107: a conversion a
+// sum, which runs beside float operations at half their rate, two float operations, scales and descriptors. With
+// unpacking and copies a unit of a block of two warpgroups takes a scheduler 4500 instructions: 430 TOPS at one a
+// clock. (Blocks of 16 warps of tile_product.cu: 4400.) The tensor cores read shared memory themselves and are busy for
+// 1000 clocks of that.
 #include "kernels/cuda/warpgroup_fetch.h"
 
 namespace kern::cuda {
@@ -23,10 +23,10 @@ struct WarpgroupTileProduct {
   int tokens;
 };
 
-/// Integer formats whose groups a product of 32 columns can tell apart.
+/// Formats with narrow roundings whose groups a product of 32 columns can tell apart.
 template <class Traits> constexpr bool has_group_of_32() {
   if constexpr (Traits::is_float) return false;
-  else return Traits::group >= 32;
+  else return !has_whole_scales<Traits> && Traits::group >= 32;
 }
 
 constexpr unsigned tile_halves = 2; // of 64 tokens
@@ -38,7 +38,6 @@ using HalfResults = float[tile_halves][32];
 /// Multiplies a unit whose codes and scales are in a buffer.
 template <class Traits> struct WarpgroupUnit {
   using Layout = WarpgroupLayout<Traits>;
-  static constexpr bool narrow = Unit<Traits>::rounding == 32;
   static constexpr unsigned half_tokens = warpgroup_tokens / tile_halves;
 
   const unsigned char* buffer;
@@ -53,13 +52,13 @@ template <class Traits> struct WarpgroupUnit {
         token_codes(swizzled_operand(shared_address(from + Layout::token_codes()))) {}
 
   /// Begins the product of 32 columns.
-  KERN_DEVICE void multiply(unsigned step, unsigned half, HalfSums& sums, bool accumulate = false) const {
+  KERN_DEVICE void multiply(unsigned step, unsigned half, HalfSums& sums) const {
     const unsigned along_k = step % 4 * 32;
     begin_warpgroup_products();
     warpgroup_multiply_bytes(sums, weight_codes + operand_offset(step / 4 * Layout::weight_half() + along_k),
                              token_codes + operand_offset(step / 4 * Layout::token_half() +
                                                           half * half_tokens * operand_row_bytes + along_k),
-                             accumulate);
+                             false);
     commit_warpgroup_products();
   }
 
@@ -83,7 +82,7 @@ template <class Traits> struct WarpgroupUnit {
       float s[8];
       KERN_UNROLL
       for (int i = 0; i < 8; ++i) s[i] = static_cast<float>(sums[eights * 8 + i]) * (i % 4 < 2 ? scale.x : scale.y);
-      if constexpr (Layout::narrow_minimums) add_narrow_minimums(step, half, eights, s);
+      if constexpr (narrow_minimums<Traits>) add_narrow_minimums(step, half, eights, s);
       KERN_UNROLL
       for (int i = 0; i < 8; ++i) {
         float& result = results[eights * 8 + i];
@@ -97,44 +96,6 @@ template <class Traits> struct WarpgroupUnit {
     const float added[4] = {added_sum(four.x), added_sum(four.y), added_sum(four.z), added_sum(four.w)};
     KERN_UNROLL
     for (int i = 0; i < 8; ++i) s[i] = fused(added[i / 4 * 2 + i % 2], i % 4 < 2 ? scale.x : scale.y, s[i]);
-  }
-
-  /// A group of a rounding of 256: s = fma(sum, scale, s).
-  KERN_DEVICE void add_wide(unsigned step, const HalfSums& sums, float (&s)[32]) const {
-    const float2 scale = row_pair(Layout::scales(), step);
-    KERN_UNROLL
-    for (int i = 0; i < 32; ++i) s[i] = fused(static_cast<float>(sums[i]), i % 4 < 2 ? scale.x : scale.y, s[i]);
-  }
-  /// After the last: result = fma(s, token's scale, result).
-  KERN_DEVICE void scale_by_tokens(unsigned half, const float (&s)[32], float (&results)[32]) const {
-    KERN_UNROLL
-    for (int eights = 0; eights < 4; ++eights) {
-      const auto four = token_four<float4>(Layout::token_scales(), 0, half, eights);
-      const float token_scale[4] = {four.x, four.y, four.z, four.w};
-      KERN_UNROLL
-      for (int i = 0; i < 8; ++i) {
-        float& result = results[eights * 8 + i];
-        result = fused(s[eights * 8 + i], token_scale[i / 4 * 2 + i % 2], result);
-      }
-    }
-  }
-
-  /// s -= scale of minimums * exact sum of minimums and sums of 16 activations. Those are two bytes, the upper one with
-  /// the sign: each is multiplied with minimums that stand where it does, and zeros elsewhere.
-  KERN_DEVICE void subtract_minimums(unsigned half, HalfSums& lower, HalfSums& upper, float (&s)[32]) const {
-    const std::uint64_t minimums =
-        plain_operand(shared_address(buffer + Layout::minimums() + plain_place(first_row, 0)));
-    const std::uint64_t sums = plain_operand(shared_address(buffer + Layout::token_sums(half * half_tokens, 0)));
-    begin_warpgroup_products();
-    warpgroup_multiply_unsigned(lower, minimums, sums, false);
-    warpgroup_multiply_bytes(upper, minimums + operand_offset(Layout::rows() * 32), sums, false);
-    commit_warpgroup_products();
-    wait_warpgroup_products<0>(lower);
-    wait_warpgroup_products<0>(upper);
-    const float2 scale = row_pair(Layout::min_scales(), 0);
-    KERN_UNROLL
-    for (int i = 0; i < 32; ++i)
-      s[i] = fused(-static_cast<float>(lower[i] + upper[i] * 256), i % 4 < 2 ? scale.x : scale.y, s[i]);
   }
 
   /// A group after the other; `add` scales its sums of a half. One half's are being made while the other's are scaled;
@@ -158,43 +119,11 @@ template <class Traits> struct WarpgroupUnit {
     add(steps - 1, 1, second);
   }
 
-  /// A scale for all 256 columns: one exact sum.
-  KERN_DEVICE void single_group(HalfSums& first, HalfSums& second, HalfResults& results) const {
-    for (unsigned step = 0; step < 8; ++step) multiply(step, 0, first, step > 0);
-    for (unsigned step = 0; step < 8; ++step) multiply(step, 1, second, step > 0);
-    const float2 scale = row_pair(Layout::scales(), 0);
-    const auto add = [&](unsigned half, const HalfSums& sums) {
-      float s[32];
-      KERN_UNROLL
-      for (int i = 0; i < 32; ++i) s[i] = static_cast<float>(sums[i]) * (i % 4 < 2 ? scale.x : scale.y);
-      scale_by_tokens(half, s, results[half]);
-    };
-    wait_warpgroup_products<8>(first);
-    add(0, first);
-    wait_warpgroup_products<0>(second);
-    add(1, second);
-  }
-
   KERN_DEVICE void add_to(HalfResults& results) const {
     HalfSums first, second;
-    if constexpr (narrow) {
-      each_group(first, second, [&](unsigned step, unsigned half, const HalfSums& sums) {
-        add_narrow(step, half, sums, results[half]);
-      });
-    } else if constexpr (Unit<Traits>::groups == 1) {
-      single_group(first, second, results);
-    } else {
-      HalfResults s;
-      KERN_UNROLL
-      for (int i = 0; i < 64; ++i) s[i / 32][i % 32] = -0.0f; // fma with it is a product, sign of zero and all
-      each_group(first, second,
-                 [&](unsigned step, unsigned half, const HalfSums& sums) { add_wide(step, sums, s[half]); });
-      KERN_UNROLL
-      for (unsigned half = 0; half < tile_halves; ++half) {
-        if constexpr (Traits::has_min) subtract_minimums(half, first, second, s[half]);
-        scale_by_tokens(half, s[half], results[half]);
-      }
-    }
+    each_group(first, second, [&](unsigned step, unsigned half, const HalfSums& sums) {
+      add_narrow(step, half, sums, results[half]);
+    });
   }
 };
 
@@ -251,7 +180,11 @@ __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_produ
 } // namespace
 
 bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
-                                   Epilogue epilogue, unsigned row_tiles) {
+                                   Epilogue epilogue, unsigned row_tiles, std::uint32_t* expired) {
+  if (find_format(parts[0].weight.format)->width == 256) {
+    launch_warpgroup_block_product(device, parts, x, tokens, epilogue, row_tiles, expired);
+    return true;
+  }
   const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens};
   // Of two warpgroups one unpacks while the other multiplies: one alone takes longer than half of their time.
   const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0}, row_tiles);

@@ -1,4 +1,4 @@
-// What the fast codecs share.
+// What the codecs share.
 #pragma once
 
 #include "kernels/cuda/unit_codec.h"
@@ -6,22 +6,10 @@
 
 namespace kern::cuda {
 
-/// A codec that keeps the unit's words and makes of them what it is asked for.
-template <class Traits> struct WordCodec {
-  template <UnitHome home> KERN_DEVICE void load(const std::byte* unit, int row) {
-    words_.template load<home>(unit, row);
-  }
-
-protected:
-  /// One of the two nibbles of each byte of word `index`.
-  KERN_DEVICE std::uint32_t nibbles(int index, int high) const {
-    return words_.word[index] >> (4 * high) & 0x0F0F0F0Fu;
-  }
-  /// Two bits of each byte of word `index`.
-  KERN_DEVICE std::uint32_t pairs(int index, int shift) const { return words_.word[index] >> shift & 0x03030303u; }
-
-  UnitWords<Traits> words_;
-};
+/// One of the two nibbles of each byte.
+KERN_DEVICE std::uint32_t nibbles(std::uint32_t word, int high) { return word >> (4 * high) & 0x0F0F0F0Fu; }
+/// Two bits of each byte.
+KERN_DEVICE std::uint32_t pairs(std::uint32_t word, int shift) { return word >> shift & 0x03030303u; }
 
 /// Bit i of four, as bit `place` of byte i; what is above the four is ignored.
 KERN_DEVICE std::uint32_t spread_bits(std::uint32_t bits, int place) {

@@ -13,7 +13,9 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "device_on_host/barriers.h"
 #include "device_on_host/host_warpgroup.h"
+#include "kernels/cuda/shared_barrier.h"
 
 namespace kern::test {
 
@@ -65,7 +67,7 @@ kern_switch_stack:
 constexpr int warpgroup_size = 128;
 constexpr std::size_t product_bytes = 256; // of a thread's part
 
-enum class FiberState { ready, at_block_barrier, at_warp_barrier, at_warpgroup_barrier, done };
+enum class FiberState { ready, at_block_barrier, at_warp_barrier, at_warpgroup_barrier, at_shared_barrier, done };
 
 /// A copy in the background.
 struct Copy {
@@ -83,15 +85,24 @@ struct Pending {
   alignas(16) std::byte d[product_bytes] = {}; // before it, or made early
 };
 
+/// What a thread at a barrier in shared memory waits for.
+struct PhaseWait {
+  std::uint64_t* barrier = nullptr;
+  unsigned parity = 0;
+  std::uint32_t* expired = nullptr;
+};
+
 struct Fiber {
   Context context;
   FiberState state = FiberState::done;
   ThreadPlace place;
   int trades = 0;
+  PhaseWait wait;
   std::vector<Copy> copies; // that haven't been made yet
   int groups = 0;           // committed
   bool has_inputs = false;  // has waited for other kernels
   std::vector<Pending> products;
+  int products_begun = 0;
   int product_groups = 0;        // committed
   bool registers_fenced = false; // since it waited for a product
   bool published = false;        // what it wrote, since the last barrier
@@ -99,7 +110,8 @@ struct Fiber {
 
 struct Warpgroup {
   int waiting = 0;
-  WarpgroupProduct product{}; // that its threads are about to begin
+  WarpgroupProduct product{};                      // that its threads are about to begin
+  std::uint32_t fragments[2][warpgroup_size][4]{}; // this product's and the last one's
 };
 
 struct Warp {
@@ -112,7 +124,8 @@ class BlockRun {
 public:
   BlockRun(unsigned threads, ThreadOrder order, const std::function<void()>& kernel)
       : kernel_(kernel), late_copies_(order != ThreadOrder::forward),
-        together_(order == ThreadOrder::scattered ? threads : warp_size), fibers_(threads), warps_(threads / warp_size),
+        together_(order == ThreadOrder::scattered ? threads : warp_size),
+        barriers_(late_copies_, order == ThreadOrder::scattered), fibers_(threads), warps_(threads / warp_size),
         warpgroups_((threads + warpgroup_size - 1) / warpgroup_size) {
     const std::size_t bytes = stack_bytes * threads;
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -123,8 +136,9 @@ public:
   BlockRun(const BlockRun&) = delete;
   BlockRun& operator=(const BlockRun&) = delete;
 
-  void run(const ThreadPlace& place, std::span<const int> order) {
+  void run(const ThreadPlace& place, std::size_t shared_bytes, std::span<const int> order) {
     waiting_ = 0;
+    barriers_.reset(place.shared, shared_bytes);
     published_ = false;
     for (Warp& warp : warps_) warp.waiting = 0;
     for (Warpgroup& group : warpgroups_) group.waiting = 0;
@@ -137,7 +151,7 @@ public:
           moved = true;
           if (together_ == order.size()) break;
         }
-      if (!moved)
+      if (!moved && !barriers_.complete_copy() && !expire())
         throw std::logic_error("threads of block " + std::to_string(place.block_x) +
                                " wait for each other: some ended, or wait at another barrier");
     }
@@ -146,6 +160,7 @@ public:
     };
     if (misaligned_) fail(" copies or loads what isn't aligned");
     if (fault_) fail(fault_);
+    if (!barriers_.all_done() && !expired_) fail(" has ended, but not all of its copies, or others than it expected");
     for (const Fiber& fiber : fibers_) {
       if (!fiber.has_inputs) fail(" ended without waiting for its inputs");
       if (!fiber.copies.empty()) fail(" ended without waiting for its copies");
@@ -156,31 +171,14 @@ public:
   void note_inputs() { current_->has_inputs = true; }
 
   void block_barrier() {
-    Fiber& mine = *current_;
-    if (++waiting_ == static_cast<int>(fibers_.size())) {
-      waiting_ = 0;
-      published_ = true;
-      for (Fiber& fiber : fibers_) published_ = std::exchange(fiber.published, false) && published_;
-      for (Fiber& fiber : fibers_)
-        if (fiber.state == FiberState::at_block_barrier) fiber.state = FiberState::ready;
-      return;
-    }
-    mine.state = FiberState::at_block_barrier;
-    leave(mine);
+    if (!meet(*current_, waiting_, 0, static_cast<int>(fibers_.size()), FiberState::at_block_barrier)) return;
+    published_ = true;
+    for (Fiber& fiber : fibers_) published_ = std::exchange(fiber.published, false) && published_;
   }
   void warp_barrier() {
-    Fiber& mine = *current_;
-    const int first = mine.place.thread / warp_size * warp_size;
-    Warp& warp = warps_[static_cast<std::size_t>(first / warp_size)];
-    if (++warp.waiting == warp_size) {
-      warp.waiting = 0;
-      for (int i = first; i < first + warp_size; ++i)
-        if (fibers_[static_cast<std::size_t>(i)].state == FiberState::at_warp_barrier)
-          fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
-      return;
-    }
-    mine.state = FiberState::at_warp_barrier;
-    leave(mine);
+    const int warp = current_->place.thread / warp_size;
+    meet(*current_, warps_[static_cast<std::size_t>(warp)].waiting, warp * warp_size, warp_size,
+         FiberState::at_warp_barrier);
   }
   const std::byte* trade(const void* from, std::size_t bytes) {
     Fiber& mine = *current_;
@@ -209,7 +207,18 @@ public:
     });
   }
 
-  void report_fault(const char* what) { fault_ = what; }
+  void report_fault(const char* what) {
+    if (what && !expired_) fault_ = what; // who gave up to wait arrives out of turn
+  }
+  BlockBarriers& barriers() { return barriers_; }
+  void wait_for_phase(const PhaseWait& wait) {
+    Fiber& mine = *current_;
+    if (!barriers_.has(wait.barrier)) fault_ = " waits for a barrier that isn't made";
+    if (barriers_.has_ended(wait.barrier, wait.parity) || (wait.expired && *wait.expired != 0)) return;
+    mine.wait = wait;
+    mine.state = FiberState::at_shared_barrier;
+    leave(mine);
+  }
   void publish_shared() { current_->published = true; }
   void begin_products() { current_->registers_fenced = true; }
   void commit_products() { ++current_->product_groups; }
@@ -217,15 +226,15 @@ public:
     Fiber& mine = *current_;
     if (!mine.registers_fenced) fault_ = " begins a product without a fence for its registers";
     if (!published_) fault_ = " begins a product of what wasn't published before the last barrier";
-    meet_warpgroup(mine, product);
     Pending pending{product, mine.product_groups, !late_copies_};
+    meet_warpgroup(mine, pending.product);
     const auto before = std::find_if(mine.products.rbegin(), mine.products.rend(),
                                      [&](const Pending& other) { return other.product.d == product.d; });
     if (before == mine.products.rend()) {
       std::memcpy(pending.d, product.d, product.bytes);
       std::memset(product.d, nonsense, product.bytes);
     } else std::memcpy(pending.d, before->d, product.bytes);
-    if (pending.early) product.multiply(product, pending.d);
+    if (pending.early) product.multiply(pending.product, pending.d);
     mine.products.push_back(pending);
   }
   void wait_for_products(int newest) {
@@ -241,38 +250,70 @@ public:
 private:
   static constexpr int nonsense = 0x7B;
 
-  /// All threads of a warpgroup begin a product together, and it is the same one.
-  void meet_warpgroup(Fiber& mine, const WarpgroupProduct& product) {
+  /// All threads of a warpgroup begin a product together, and it is the same one. Fills product.rows from fragments.
+  void meet_warpgroup(Fiber& mine, WarpgroupProduct& product) {
     const int first = mine.place.thread / warpgroup_size * warpgroup_size;
     Warpgroup& group = warpgroups_[static_cast<std::size_t>(first / warpgroup_size)];
     if (group.waiting == 0) group.product = product;
     const WarpgroupProduct& theirs = group.product;
     if (theirs.multiply != product.multiply || theirs.a != product.a || theirs.b != product.b ||
-        theirs.accumulate != product.accumulate)
+        theirs.accumulate != product.accumulate || !theirs.fragment != !product.fragment)
       fault_ = " begins another product than its warpgroup";
-    if (++group.waiting == warpgroup_size) {
-      group.waiting = 0;
-      for (int i = first; i < first + warpgroup_size; ++i)
-        if (fibers_[static_cast<std::size_t>(i)].state == FiberState::at_warpgroup_barrier)
-          fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
-      return;
+    auto& fragments = group.fragments[mine.products_begun++ % 2];
+    if (product.fragment) {
+      std::memcpy(fragments[mine.place.thread - first], product.fragment, sizeof fragments[0]);
+      std::memset(product.fragment, nonsense, sizeof fragments[0]);
     }
-    mine.state = FiberState::at_warpgroup_barrier;
-    leave(mine);
+    meet(mine, group.waiting, first, warpgroup_size, FiberState::at_warpgroup_barrier);
+    if (!product.fragment) return;
+    const int quad = (mine.place.thread - first) / 4 * 4; // its four lanes have the same rows
+    for (int i = 0; i < 16; ++i)
+      std::memcpy(product.rows[i % 4 % 2] + i % 4 / 2 * 16 + i / 4 * 4, &fragments[quad + i / 4][i % 4], 4);
+  }
+
+  /// Waits in `state` until `count` threads from `first` on have come here; true for the last of them, who comes before
+  /// the others go on.
+  bool meet(Fiber& mine, int& waiting, int first, int count, FiberState state) {
+    if (++waiting < count) {
+      mine.state = state;
+      leave(mine);
+      return false;
+    }
+    waiting = 0;
+    for (int i = first; i < first + count; ++i)
+      if (fibers_[static_cast<std::size_t>(i)].state == state)
+        fibers_[static_cast<std::size_t>(i)].state = FiberState::ready;
+    return true;
   }
 
   /// Leaves in d what a product makes of it, or nonsense where a later one still adds to that.
   void finish(Fiber& mine, std::size_t index) {
     Pending& pending = mine.products[index];
     const WarpgroupProduct& product = pending.product;
-    const auto* d = static_cast<const std::byte*>(product.d);
-    if (!std::all_of(d, d + product.bytes, [](std::byte b) { return b == std::byte{nonsense}; }))
+    const auto untouched = [](const void* registers, std::size_t bytes) {
+      const auto* begin = static_cast<const std::byte*>(registers);
+      return std::all_of(begin, begin + bytes, [](std::byte b) { return b == std::byte{nonsense}; });
+    };
+    if (!untouched(product.d, product.bytes) || (product.fragment && !untouched(product.fragment, 16)))
       fault_ = " touches registers of a product that is under way";
     if (!pending.early) product.multiply(product, pending.d);
     const auto next = std::find_if(mine.products.begin() + static_cast<std::ptrdiff_t>(index) + 1, mine.products.end(),
                                    [&](const Pending& other) { return other.product.d == product.d; });
     if (next == mine.products.end()) std::memcpy(product.d, pending.d, product.bytes);
     else if (!next->early) std::memcpy(next->d, pending.d, product.bytes);
+  }
+
+  /// Lets those go on who wait for a barrier, if all have said what is to become of them.
+  bool expire() {
+    bool any = false;
+    for (Fiber& fiber : fibers_) {
+      if (fiber.state != FiberState::at_shared_barrier || !fiber.wait.expired) continue;
+      *fiber.wait.expired = 1;
+      fiber.state = FiberState::ready;
+      any = true;
+    }
+    expired_ = expired_ || any;
+    return any;
   }
 
   static void enter() {
@@ -291,7 +332,7 @@ private:
     fiber.copies.clear();
     fiber.groups = 0;
     fiber.products.clear();
-    fiber.product_groups = 0;
+    fiber.products_begun = fiber.product_groups = 0;
     fiber.registers_fenced = fiber.published = false;
     std::byte* stack = stacks_ + index * stack_bytes;
 #if defined(__x86_64__)
@@ -315,6 +356,8 @@ private:
     bool resumed = false;
     for (const int index : indices) {
       Fiber& fiber = fibers_[static_cast<std::size_t>(index)];
+      if (fiber.state == FiberState::at_shared_barrier && barriers_.has_ended(fiber.wait.barrier, fiber.wait.parity))
+        fiber.state = FiberState::ready;
       if (fiber.state != FiberState::ready) continue;
       resumed = true;
       resume(fiber);
@@ -342,7 +385,9 @@ private:
   bool misaligned_ = false;
   const char* fault_ = nullptr; // of a thread with its products
   bool published_ = false;      // whether all threads published their writes before the last barrier
+  bool expired_ = false;        // whether threads gave up to wait
   std::size_t together_;        // threads that run as far as they get before the others do
+  BlockBarriers barriers_;
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
   std::vector<Warpgroup> warpgroups_;
@@ -375,6 +420,19 @@ void report_misaligned() { BlockRun::running->report_misaligned(); }
 void wait_for_copies(int newest) { BlockRun::running->wait_for_copies(newest); }
 void report_fault(const char* what) { BlockRun::running->report_fault(what); }
 void publish_shared() { BlockRun::running->publish_shared(); }
+void init_barrier(std::uint64_t* barrier, unsigned arrivals) {
+  report_fault(BlockRun::running->barriers().init(barrier, arrivals));
+}
+void arrive(std::uint64_t* barrier, unsigned bytes) {
+  report_fault(BlockRun::running->barriers().arrive(barrier, bytes));
+}
+void copy_bulk(void* shared, const void* from, unsigned bytes, std::uint64_t* barrier) {
+  if (copies_get_lost()) return;
+  report_fault(BlockRun::running->barriers().copy(shared, from, bytes, barrier));
+}
+void wait_for_phase(std::uint64_t* barrier, unsigned parity, std::uint32_t* expired) {
+  BlockRun::running->wait_for_phase({barrier, parity, expired});
+}
 void begin_products() { BlockRun::running->begin_products(); }
 void enqueue_product(const WarpgroupProduct& product) { BlockRun::running->enqueue_product(product); }
 void commit_products() { BlockRun::running->commit_products(); }
@@ -402,7 +460,7 @@ void run_grid(cuda::Grid grid, unsigned threads, std::size_t shared_bytes, Threa
         place.block_x = static_cast<int>(x);
         place.block_y = static_cast<int>(y);
         place.block_z = static_cast<int>(z);
-        run.run(place, indices);
+        run.run(place, shared_bytes, indices);
         const auto clean = [](std::byte b) { return b == std::byte{0xFF}; };
         if (!std::all_of(shared + shared_bytes, shared + shared_bytes + guard_bytes, clean))
           throw std::logic_error("a block writes past its " + std::to_string(shared_bytes) + " bytes of shared memory");

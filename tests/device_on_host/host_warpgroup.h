@@ -6,6 +6,7 @@
 #pragma once
 
 #include <span>
+#include <type_traits>
 
 #include "device_on_host/host_device.h"
 
@@ -18,6 +19,8 @@ struct WarpgroupProduct {
   std::size_t bytes; // of d
   std::uint64_t a, b;
   bool accumulate;
+  std::uint32_t* fragment = nullptr; // [4]: a, where it is in registers; nonsense meanwhile, as d
+  std::byte rows[2][32] = {};        // of a then, that the thread's part of d needs
 };
 /// All threads of the warpgroup come by here. The launch throws where their operands differ, no register fence stands
 /// before, or the block's last barrier was reached by a thread that hadn't published its writes.
@@ -68,28 +71,30 @@ inline unsigned product_row(unsigned i) {
 }
 inline unsigned product_column(unsigned i) { return i / 4 * 8 + static_cast<unsigned>(here.thread) % 4 * 2 + i % 2; }
 
-/// d += a * b: `Number` [32 / sizeof(Number)] along k, each widened by `convert`.
-template <class Sum, class Number, class Convert>
+/// d += a * b: numbers [32 / size of one] along k, each widened by `convert`.
+template <class Sum, class NumberA, class NumberB, class Convert>
 void multiply_operands(const WarpgroupProduct& product, std::span<Sum> d, Convert&& convert) {
-  constexpr std::size_t length = 32 / sizeof(Number);
-  const WarpgroupOperand a(product.a);
+  constexpr std::size_t length = 32 / sizeof(NumberA);
   const WarpgroupOperand b(product.b);
-  const auto widen = [&](const WarpgroupOperand& operand, unsigned row, Sum(&to)[length]) {
-    std::byte bytes[32];
-    operand.read(row, bytes);
+  const auto widen = [&]<class Number>(const std::byte(&bytes)[32], Sum(&to)[length], Number number) {
     for (std::size_t k = 0; k < length; ++k) {
-      Number number;
       std::memcpy(&number, bytes + k * sizeof(Number), sizeof(Number));
       to[k] = convert(number);
     }
   };
+  const auto read = [](const WarpgroupOperand& operand, unsigned row, std::byte(&bytes)[32]) -> const auto& {
+    operand.read(row, bytes);
+    return bytes;
+  };
   Sum rows[2][length];
-  widen(a, product_row(0), rows[0]);
-  widen(a, product_row(2), rows[1]);
+  std::byte bytes[32];
+  for (unsigned r = 0; r < 2; ++r)
+    widen(product.fragment ? product.rows[r] : read(WarpgroupOperand(product.a), product_row(2 * r), bytes), rows[r],
+          NumberA{});
   for (std::size_t i = 0; i < d.size(); ++i) {
     if (i % 4 >= 2) continue; // with the same column of the row above
     Sum column[length];
-    widen(b, product_column(static_cast<unsigned>(i)), column);
+    widen(read(b, product_column(static_cast<unsigned>(i)), bytes), column, NumberB{});
     for (std::size_t r = 0; r < 2; ++r) {
       Sum& sum = d[i + r * 2];
       if (!product.accumulate) sum = 0;
@@ -113,25 +118,39 @@ inline void commit_warpgroup_products() { test::commit_products(); }
 template <int newest, class Sum, std::size_t count> void wait_warpgroup_products(Sum (&)[count]) {
   test::wait_for_products(newest);
 }
+template <int newest> void wait_warpgroup_operands() { test::wait_for_products(newest); }
 
-template <class Number, auto convert, class Sum, std::size_t count>
-void warpgroup_multiply(Sum (&d)[count], std::uint64_t a, std::uint64_t b, bool accumulate) {
+/// a is a descriptor, or [4] in registers.
+template <class NumberA, class NumberB, class Sum, std::size_t count, class Operand>
+void warpgroup_multiply(Sum (&d)[count], Operand& a, std::uint64_t b, bool accumulate) {
   const auto multiply = [](const test::WarpgroupProduct& product, void* to) {
-    test::multiply_operands<Sum, Number>(product, std::span(static_cast<Sum*>(to), count), convert);
+    test::multiply_operands<Sum, NumberA, NumberB>(product, std::span(static_cast<Sum*>(to), count), [](auto number) {
+      if constexpr (std::is_integral_v<decltype(number)>) return int{number};
+      else return to_float(number);
+    });
   };
-  test::enqueue_product({multiply, d, sizeof d, a, b, accumulate});
+  test::WarpgroupProduct product{multiply, d, sizeof d, 0, b, accumulate};
+  if constexpr (std::is_array_v<Operand>) product.fragment = a;
+  else product.a = a;
+  test::enqueue_product(product);
 }
 inline void warpgroup_multiply_bytes(int (&d)[32], std::uint64_t a, std::uint64_t b, bool accumulate) {
-  warpgroup_multiply<std::int8_t, [](std::int8_t number) { return int{number}; }>(d, a, b, accumulate);
+  warpgroup_multiply<std::int8_t, std::int8_t>(d, a, b, accumulate);
 }
-inline void warpgroup_multiply_unsigned(int (&d)[32], std::uint64_t a, std::uint64_t b, bool accumulate) {
-  warpgroup_multiply<std::uint8_t, [](std::uint8_t number) { return int{number}; }>(d, a, b, accumulate);
+inline void warpgroup_multiply_bytes(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
+  warpgroup_multiply<std::int8_t, std::int8_t>(d, a, b, accumulate);
+}
+inline void warpgroup_multiply_unsigned_signed(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
+  warpgroup_multiply<std::uint8_t, std::int8_t>(d, a, b, accumulate);
+}
+inline void warpgroup_multiply_unsigned(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
+  warpgroup_multiply<std::uint8_t, std::uint8_t>(d, a, b, accumulate);
 }
 inline void warpgroup_multiply_halves(float (&d)[64], std::uint64_t a, std::uint64_t b, bool accumulate) {
-  warpgroup_multiply<Half, [](Half number) { return to_float(number); }>(d, a, b, accumulate);
+  warpgroup_multiply<Half, Half>(d, a, b, accumulate);
 }
 inline void warpgroup_multiply_bfloats(float (&d)[64], std::uint64_t a, std::uint64_t b, bool accumulate) {
-  warpgroup_multiply<BFloat16, [](BFloat16 number) { return to_float(number); }>(d, a, b, accumulate);
+  warpgroup_multiply<BFloat16, BFloat16>(d, a, b, accumulate);
 }
 
 } // namespace kern::cuda

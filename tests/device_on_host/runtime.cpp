@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "device_on_host/host_warpgroup.h"
+#include "kernels/cuda/shared_barrier.h"
 
 namespace kern::test {
 
@@ -136,6 +137,7 @@ private:
 
 HostDeviceOptions& host_device() { return options; }
 bool operands_are_misread() { return options.misread_operands; }
+bool copies_get_lost() { return options.lose_copies; }
 std::uint64_t host_device_launches() { return launches; }
 std::uint64_t host_device_bytes() { return bytes_taken; }
 

@@ -20,6 +20,7 @@ struct HostDeviceOptions {
   int fail_launch = 0;                               // the n-th from now on reports a fault, 0: none
   ThreadOrder order = ThreadOrder::forward;
   bool misread_operands = false; // of warpgroups' products: as hardware would that knows another swizzle
+  bool lose_copies = false;      // in one piece
 };
 /// Of all devices; what tests change they put back.
 HostDeviceOptions& host_device();
