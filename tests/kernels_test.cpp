@@ -266,6 +266,36 @@ TEST_CASE("without a name the best instruction set is chosen; names that aren't 
   CHECK_THROWS_AS(choose_cpu_kernels("abacus"), std::invalid_argument);
 }
 
+TEST_CASE("one token meets large matrices with the same result on any number of threads") {
+  const int columns = 1280;
+  const auto x = random_floats(columns, 31);
+  std::vector<float> expected;
+  for (const int threads : {1, 2, 3, 5}) {
+    CAPTURE(threads);
+    CpuBackend backend(threads);
+    backend.reserve(generous_limits());
+    // Shared out at once, handed out piece by piece, and as it lies in a file.
+    Matrix small = random_matrix<Q8_0>(backend, 117, columns, 32);
+    Matrix large = random_matrix<Q4_0>(backend, 2033, columns, 33);
+    const Matrix mapped = random_matrix<F16>(backend, 601, columns, 34);
+    std::vector<float> results;
+    const auto multiply = [&](const Matrix& matrix) {
+      auto in = x;
+      std::vector<float> out(static_cast<std::size_t>(matrix.weight->rows), NAN);
+      backend.matmul(*matrix.weight, {in.data(), 1, columns}, {out.data(), 1, static_cast<int>(out.size())});
+      results.insert(results.end(), out.begin(), out.end());
+    };
+    for (int step = 0; step < 3; ++step)
+      for (const Matrix* matrix : {&small, &large, &mapped}) multiply(*matrix);
+    large = Matrix{}; // the one that came after another, and before one
+    for (const Matrix* matrix : {&small, &mapped}) multiply(*matrix);
+    small = Matrix{};
+    multiply(mapped);
+    if (threads == 1) expected = results;
+    CHECK(same_bits(results, expected));
+  }
+}
+
 TEST_CASE("infinite and NaN activations reach the result, on every instruction set") {
   for (const CpuKernels* kernels : kernel_tables()) {
     CpuBackend backend(1, *kernels);

@@ -213,10 +213,22 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
   return weight;
 }
 
-void CpuBackend::settle(const Weight& weight) {
+namespace {
+
+/// How many rows of a matrix are multiplied before what follows the product, so that their results are still in the
+/// second-level cache then: 128 KB of 512 tokens. All of a share where every part would prepare activations anew.
+std::int64_t rows_at_once(const Weight& weight, int tokens) {
+  const bool prepares_once = activation_block(weight.format) && tokens <= product_tokens(weight.columns);
+  return prepares_once ? 64 : weight.rows;
+}
+
+} // namespace
+
+MatrixRows CpuBackend::settle(const Weight& weight, int tokens) {
   // Layout is the backend's business and changes no result: to everybody else the weight stays the same.
   auto& waiting = const_cast<CpuWeight&>(cpu(weight));
   if (settles_ && waiting.panels && !waiting.interleaved) interleave(waiting);
+  return {waiting.data, waiting.row_bytes, waiting.rows, rows_at_once(weight, tokens)};
 }
 
 void CpuBackend::interleave(CpuWeight& weight) {
@@ -255,15 +267,21 @@ void CpuBackend::reserve(const StepLimits& limits) {
   workspace_ = std::make_unique<Workspace>(most, pool_.size());
 }
 
+template <class Work> void CpuBackend::each_row(int rows, Work&& work) {
+  if (rows == 1) return work(0); // not worth starting the others
+  pool_.run([&](int thread) {
+    const Share share = share_of(rows, thread, pool_.size());
+    for (std::int64_t t = share.begin; t < share.end; ++t) work(t);
+  });
+}
+
 void CpuBackend::embed(const Weight& table, const StepInputs& step, float scale, Rows out) {
   const CpuWeight& weight = cpu(table);
   constexpr int many = 256; // tokens whose products take several times as long as interleaving
   settles_ = step.tokens == 1 || step.tokens >= many;
-  pool_.run([&](int thread) {
-    const Share rows = share_of(step.tokens, thread, pool_.size());
-    for (std::int64_t t = rows.begin; t < rows.end; ++t)
-      kernels_.decode_row(weight.format, weight.data + static_cast<std::size_t>(step.token[t]) * weight.row_bytes,
-                          out.columns, scale, out.data + t * out.columns);
+  each_row(step.tokens, [&](std::int64_t t) {
+    kernels_.decode_row(weight.format, weight.data + static_cast<std::size_t>(step.token[t]) * weight.row_bytes,
+                        out.columns, scale, out.data + t * out.columns);
   });
 }
 
@@ -279,7 +297,7 @@ void CpuBackend::rms_norm(Rows x, const Weight& weight, float epsilon, Rows out)
   pool_.run([&](int thread) { norm_rows(thread, x, weight, epsilon, out); });
 }
 
-void CpuBackend::prepare_rows(int thread, const ProductInput& input, std::span<const Product> products) {
+void CpuBackend::prepare_rows(int thread, int threads, const ProductInput& input, std::span<const Product> products) {
   const auto& [x, norm, epsilon, normed] = input;
   bool kinds[2] = {};
   for (const Product& product : products)
@@ -287,7 +305,7 @@ void CpuBackend::prepare_rows(int thread, const ProductInput& input, std::span<c
   const bool arranged =
       std::ranges::any_of(products, [&](const Product& product) { return arranges(product.weight->format, x.rows); });
   const int unit = arranged ? arranged_unit : 1;
-  const Share rows = share_of(x.rows, thread, pool_.size(), unit);
+  const Share rows = share_of(x.rows, thread, threads, unit);
   for (std::int64_t begin = rows.begin; begin < rows.end; begin += unit) {
     const std::int64_t end = std::min(begin + unit, rows.end);
     for (std::int64_t t = begin; t < end; ++t) {
@@ -308,13 +326,6 @@ void CpuBackend::prepare_rows(int thread, const ProductInput& input, std::span<c
 }
 
 namespace {
-
-/// How many rows of a matrix are multiplied before what follows the product, so that their results are still in the
-/// second-level cache then: 128 KB of 512 tokens. All of a share where every part would prepare activations anew.
-std::int64_t rows_at_once(const Weight& weight, int tokens) {
-  const bool prepares_once = activation_block(weight.format) && tokens <= product_tokens(weight.columns);
-  return prepares_once ? 64 : weight.rows;
-}
 
 /// A thread's part of `scratch` [tokens][columns] as [tokens][columns of a part], so that it stays in the cache; all of
 /// it where that doesn't fit. Element [t][row] is that of row `rows.begin` and on.
@@ -351,28 +362,40 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
     for (std::int64_t r = rows.begin; r < rows.end; ++r) product.out.data[t * share.out_stride + r] += bias[r];
 }
 
+int CpuBackend::threads_for(std::span<const Product> products, int tokens) const {
+  // About what one thread reads from its cache in the time that it takes to start and to join the others.
+  constexpr std::size_t small = std::size_t{96} << 10;
+  std::size_t bytes = 0;
+  for (const Product& product : products)
+    bytes += static_cast<std::size_t>(product.weight->rows) * cpu(*product.weight).row_bytes;
+  return bytes * static_cast<std::size_t>(tokens) <= small ? 1 : pool_.size();
+}
+
 template <class Multiply>
-void CpuBackend::run_products(const ProductInput& input, std::span<const Product> products, Multiply&& multiply) {
+void CpuBackend::run_products(int threads, const ProductInput& input, std::span<const Product> products,
+                              Multiply&& multiply) {
   FirstRows next;
   if (input.x.rows == 1) {
     const CpuWeight& weight = cpu(*products.front().weight);
-    if (last_) *last_ = FirstRows(weight.data, weight.row_bytes, weight.rows, pool_.size());
+    if (last_) *last_ = FirstRows({weight.data, weight.row_bytes, weight.rows}, threads);
     last_ = weight.next;
     next = *last_;
   }
-  pool_.run([&](int thread) {
-    prepare_rows(thread, input, products);
-    pool_.barrier(thread);
+  const auto work = [&](int thread) {
+    prepare_rows(thread, threads, input, products);
+    if (threads > 1) pool_.barrier(thread);
     multiply(thread);
     pool_.read_ahead(thread, next.of(thread));
-  });
+  };
+  if (threads > 1) pool_.run(work);
+  else work(0);
 }
 
 void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
   const Product product{&weight, nullptr, out};
-  settle(weight);
-  RowQueue queue(weight.rows, x.rows, pool_.size(), rows_at_once(weight, x.rows));
-  run_products({x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
+  const int threads = threads_for({&product, 1}, x.rows);
+  RowQueue queue(settle(weight, x.rows), x.rows, threads);
+  run_products(threads, {x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) { product_share(thread, product, x, rows, continues); });
   });
 }
@@ -393,13 +416,11 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
   constexpr std::size_t most = 4;
   if (products.size() > most || mixes(products, x.rows))
     return Backend::norm_products(x, norm, epsilon, normed, products);
+  const int threads = threads_for(products, x.rows);
   std::array<std::optional<RowQueue>, most> queues;
-  for (std::size_t i = 0; i < products.size(); ++i) {
-    const Weight& weight = *products[i].weight;
-    settle(weight);
-    queues[i].emplace(weight.rows, x.rows, pool_.size(), rows_at_once(weight, x.rows));
-  }
-  run_products({x, &norm, epsilon, normed}, products, [&](int thread) {
+  for (std::size_t i = 0; i < products.size(); ++i)
+    queues[i].emplace(settle(*products[i].weight, x.rows), x.rows, threads);
+  run_products(threads, {x, &norm, epsilon, normed}, products, [&](int thread) {
     for (std::size_t i = 0; i < products.size(); ++i)
       queues[i]->drain(
           thread, [&](Share rows, bool continues) { product_share(thread, products[i], normed, rows, continues); });
@@ -411,11 +432,11 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
   const Product products[] = {gate, up};
   if (mixes(products, x.rows)) return Backend::norm_gate_up(x, norm, epsilon, activation, normed, gate, up);
   // Both matrices have the same rows, so the rows of one meet those of the other.
-  settle(*up.weight);
-  settle(*gate.weight);
-  RowQueue queue(gate.weight->rows, x.rows, pool_.size(), rows_at_once(*gate.weight, x.rows));
+  settle(*up.weight, x.rows);
+  const int threads = threads_for(products, x.rows);
+  RowQueue queue(settle(*gate.weight, x.rows), x.rows, threads);
   const bool same_format = gate.weight->format == up.weight->format;
-  run_products({x, &norm, epsilon, normed}, products, [&](int thread) {
+  run_products(threads, {x, &norm, epsilon, normed}, products, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) {
       Product part = up;
       part.out = scratch_of_rows(up.out, queue, rows, thread, pool_.size());
@@ -430,9 +451,9 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
 
 void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
   const Product product{&weight, bias, scratch};
-  settle(weight);
-  RowQueue queue(weight.rows, x.rows, pool_.size(), rows_at_once(weight, x.rows));
-  run_products({x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
+  const int threads = threads_for({&product, 1}, x.rows);
+  RowQueue queue(settle(weight, x.rows), x.rows, threads);
+  run_products(threads, {x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) {
       const Product part{&weight, bias, scratch_of_rows(scratch, queue, rows, thread, pool_.size())};
       product_share(thread, part, x, rows, continues);
@@ -468,25 +489,20 @@ void CpuBackend::activate(Activation, Rows up, Rows gate) {
 
 void CpuBackend::rope_table(const Rope& rope, const StepInputs& step, Rows table) {
   const int half = rope.dims / 2;
-  pool_.run([&](int thread) {
-    const Share rows = share_of(step.tokens, thread, pool_.size());
-    for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-      float* cosines = table.data + t * table.columns;
-      for (int i = 0; i < half; ++i) {
-        sincos_f64(step.position[t] * rope.frequencies[i], cosines + half + i, cosines + i);
-        cosines[i] *= rope.magnitude;
-        cosines[half + i] *= rope.magnitude;
-      }
+  each_row(step.tokens, [&](std::int64_t t) {
+    float* cosines = table.data + t * table.columns;
+    for (int i = 0; i < half; ++i) {
+      sincos_f64(step.position[t] * rope.frequencies[i], cosines + half + i, cosines + i);
+      cosines[i] *= rope.magnitude;
+      cosines[half + i] *= rope.magnitude;
     }
   });
 }
 
 void CpuBackend::rotate(const Rope& rope, Rows table, int head_dim, Rows x) {
-  pool_.run([&](int thread) {
-    const Share rows = share_of(x.rows, thread, pool_.size());
-    for (std::int64_t t = rows.begin; t < rows.end; ++t)
-      kernels_.rotate(rope.pairs, rope.dims, table.data + t * table.columns, x.columns / head_dim, head_dim,
-                      x.data + t * x.columns);
+  each_row(x.rows, [&](std::int64_t t) {
+    kernels_.rotate(rope.pairs, rope.dims, table.data + t * table.columns, x.columns / head_dim, head_dim,
+                    x.data + t * x.columns);
   });
 }
 
@@ -557,7 +573,7 @@ void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, co
                            Rows out) {
   const int tile_rows = attention_rows(shape.heads / shape.kv_heads);
   const int tiles = (q.rows + tile_rows - 1) / tile_rows;
-  std::atomic<int> next{0}; // tiles late in a long prompt cost more, so threads take them as they come
+  std::atomic<int> next{0};
   pool_.run([&](int thread) {
     AttentionShare share;
     share.shape = shape;
@@ -566,7 +582,7 @@ void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, co
     share.q = q.data;
     share.out = out.data;
     share.scratch = reinterpret_cast<float*>(workspace_->thread_scratch(thread));
-    for (int item = next.fetch_add(1); item < tiles * shape.kv_heads; item = next.fetch_add(1)) {
+    const auto attend = [&](int item) {
       share.kv_head = item % shape.kv_heads;
       const int begin = (tiles - 1 - item / shape.kv_heads) * tile_rows; // the longest first
       const int end = std::min(begin + tile_rows, q.rows);
@@ -577,6 +593,15 @@ void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, co
         share.page_table = step.table(cache.group, sequence);
         kernels_.attention(share);
       }
+    };
+    if (q.rows == 1) {
+      // The heads whose keys and values this thread stored: they are in its cache.
+      each_row_heads(1, shape.kv_heads, thread, pool_.size(), [&](const RowHeads& heads) {
+        for (int i = 0; i < heads.count; ++i) attend(heads.first + i);
+      });
+    } else {
+      // Tiles late in a long prompt cost more, so threads take them as they come.
+      for (int item = next.fetch_add(1); item < tiles * shape.kv_heads; item = next.fetch_add(1)) attend(item);
     }
   });
 }

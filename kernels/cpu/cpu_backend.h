@@ -21,6 +21,7 @@ enum class Repack {
 
 class CpuWeight;
 class FirstRows;
+struct MatrixRows;
 class PanelArena;
 
 /// Weights other than quantized matrices stay in the file's layout, mapped. Results are independent of layouts, of the
@@ -68,9 +69,9 @@ private:
 
   bool interleaves(const WeightSource& source, WeightUse use) const;
   void interleave(CpuWeight& weight);
-  /// Interleaves a weight that waits for it, if this step is one for that. Returns its rows: a queue of them is made
-  /// from a weight that was settled.
-  void settle(const Weight& weight);
+  /// Interleaves a weight that waits for it, if this step is one for that. Returns where it is then, for so many
+  /// tokens.
+  MatrixRows settle(const Weight& weight, int tokens);
 
   /// What products share: x, and its norm where there is one, into `normed`.
   struct ProductInput {
@@ -80,10 +81,14 @@ private:
     Rows normed;
   };
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
-  void prepare_rows(int thread, const ProductInput& input, std::span<const Product> products);
-  /// Calls multiply(thread) on every thread once the input is prepared.
+  void prepare_rows(int thread, int threads, const ProductInput& input, std::span<const Product> products);
+  /// How many threads are worth starting for these products.
+  int threads_for(std::span<const Product> products, int tokens) const;
+  /// Calls multiply(thread) on that many once the input is prepared.
   template <class Multiply>
-  void run_products(const ProductInput& input, std::span<const Product> products, Multiply&& multiply);
+  void run_products(int threads, const ProductInput& input, std::span<const Product> products, Multiply&& multiply);
+  /// Calls work(row) for every row, on all threads.
+  template <class Work> void each_row(int rows, Work&& work);
   void product_share(int thread, const Product& product, Rows x, Share rows, bool continues);
   void norm_rows(int thread, Rows x, const Weight& weight, float epsilon, Rows out);
 
