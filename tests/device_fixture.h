@@ -70,8 +70,7 @@ public:
   }
   cuda::RoundedRows rounded(int tokens, int columns, int rounding) {
     const int units = (columns + cuda::unit_columns - 1) / cuda::unit_columns;
-    return cuda::RoundedRows::carve(array<std::byte>(cuda::RoundedRows::bytes(tokens, units, rounding)), tokens, units,
-                                    rounding);
+    return {array<std::byte>(cuda::RoundedRows::bytes(tokens, units, rounding)), units, rounding};
   }
 
 private:

@@ -26,6 +26,7 @@ using cuda::thread_index;
 using cuda::wait_for_inputs;
 using cuda::wait_warpgroup_products;
 using cuda::warpgroup_multiply_bytes;
+using cuda::warpgroup_multiply_halves;
 using cuda::warpgroup_threads;
 
 /// What a kernel leaves out, or does that it mustn't.
@@ -45,35 +46,35 @@ enum class Misuse {
   fragment_missing,
 };
 
-/// One product of ones, 32 of them along k; returns what the kernel's first thread has at the end.
+/// One product of ones, 16 of them along k; returns what the kernel's first thread has at the end.
 int product_of_ones(test::ThreadOrder order, Misuse misuse) {
   int result = 0;
   const auto kernel = [&] {
     wait_for_inputs();
     auto* shared = &shared_memory<unsigned char>();
-    constexpr unsigned bytes = 64 * operand_row_bytes;
+    constexpr unsigned bytes = 128 * operand_row_bytes;
     const auto thread = static_cast<unsigned>(thread_index());
     if (misuse == Misuse::published_too_early) cuda::publish_shared();
     if (misuse == Misuse::published_too_early) block_barrier();
-    for (unsigned i = thread; i < bytes; i += warpgroup_threads) shared[i] = 1;
+    for (unsigned i = thread; i < bytes; i += warpgroup_threads) shared[i] = i % 2 == 0 ? 0 : 0x3C; // halves of 1
     if (misuse != Misuse::unpublished && misuse != Misuse::published_too_early) cuda::publish_shared();
     block_barrier();
-    int d[32] = {};
+    float d[64] = {};
     std::uint64_t a = swizzled_operand(shared_address(shared));
     if (misuse == Misuse::other_operand && thread >= 32) a += operand_offset(1024);
     if (misuse == Misuse::unknown_swizzle) a |= std::uint64_t{2} << 62;
     if (misuse == Misuse::misaligned) a += operand_offset(128);
     if (misuse != Misuse::no_fence) begin_warpgroup_products();
-    warpgroup_multiply_bytes(d, a, swizzled_operand(shared_address(shared)), false);
+    warpgroup_multiply_halves(d, a, swizzled_operand(shared_address(shared)), false);
     commit_warpgroup_products();
-    if (misuse == Misuse::read_early && thread == 0) result = d[0];
+    if (misuse == Misuse::read_early && thread == 0) result = static_cast<int>(d[0] == 16.0f) * 16;
     if (misuse == Misuse::touched) d[5] = 7;
-    if (misuse == Misuse::overwritten) shared[thread * 32] = 3;
+    if (misuse == Misuse::overwritten) shared[thread * 32 + 1] = 0;
     if (misuse == Misuse::no_wait) return;
     wait_warpgroup_products<0>(d);
-    if (misuse != Misuse::read_early && thread == 0) result = d[0];
+    if (misuse != Misuse::read_early && thread == 0) result = static_cast<int>(d[0]);
   };
-  test::run_grid({}, warpgroup_threads, 64 * operand_row_bytes, order, kernel);
+  test::run_grid({}, warpgroup_threads, 128 * operand_row_bytes, order, kernel);
   return result;
 }
 
@@ -93,8 +94,8 @@ int product_of_fragments(test::ThreadOrder order, Misuse misuse) {
     const std::uint64_t b = swizzled_operand(shared_address(shared));
     begin_warpgroup_products();
     if (misuse == Misuse::fragment_missing && thread == 3) {
-      int other[32] = {};
-      warpgroup_multiply_bytes(other, b, b, false);
+      float other[64] = {};
+      warpgroup_multiply_halves(other, b, b, false);
       commit_warpgroup_products();
       wait_warpgroup_products<0>(other);
       return;
@@ -185,19 +186,19 @@ TEST_CASE("host executor: copies in one piece come when their barrier says so, a
 TEST_CASE("host executor: a product of a warpgroup is what it should be, and misuse is noticed") {
   for (const test::ThreadOrder order :
        {test::ThreadOrder::forward, test::ThreadOrder::backward, test::ThreadOrder::scattered}) {
-    CHECK(product_of_ones(order, Misuse::none) == 32);
+    CHECK(product_of_ones(order, Misuse::none) == 16);
     for (const Misuse misuse : {Misuse::unpublished, Misuse::published_too_early, Misuse::no_fence, Misuse::no_wait,
                                 Misuse::touched, Misuse::other_operand, Misuse::unknown_swizzle, Misuse::misaligned}) {
       CAPTURE(static_cast<int>(misuse));
       CHECK_THROWS_AS(product_of_ones(order, misuse), std::logic_error);
     }
-    CHECK(product_of_ones(order, Misuse::read_early) != 32);
+    CHECK(product_of_ones(order, Misuse::read_early) != 16);
     CHECK(product_of_fragments(order, Misuse::none) == 16 * 17 * 1000 + 16 * (25 + 1));
     CHECK_THROWS_AS(product_of_fragments(order, Misuse::fragment_touched), std::logic_error);
     CHECK_THROWS_AS(product_of_fragments(order, Misuse::fragment_missing), std::logic_error);
   }
   // Operands are read as late as may be, in all orders but the first.
-  CHECK(product_of_ones(test::ThreadOrder::scattered, Misuse::overwritten) != 32);
+  CHECK(product_of_ones(test::ThreadOrder::scattered, Misuse::overwritten) != 16);
 }
 
 } // namespace kern

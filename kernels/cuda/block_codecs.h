@@ -83,17 +83,16 @@ template <class Words> struct UnitCodec<MXFP4, Words> {
   }
 };
 
-/// Four blocks of a word of four scales and eight words of codes, two words a group of 16: low nibbles its first eight.
+/// Two words a group of 16, low nibbles its first eight; then sixteen scales of a byte.
 template <class Words> struct UnitCodec<NVFP4, Words> {
   Words words;
   static constexpr int offset = 0;
   KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
     constexpr NibbleTable table = nibble_table<doubled_e2m1>();
-    const int word = step / 2 * 9 + 1 + (step % 2 * 2 + half) * 2;
-    return look_up_nibbles(table, words.at(word, lane % 2), lane / 2);
+    return look_up_nibbles(table, words.at(step * 4, half * 2 + lane % 2), lane / 2);
   }
   KERN_DEVICE float scale(int group) const {
-    const std::uint32_t byte = byte_of(words, group / 4 * 36 + group % 4);
+    const std::uint32_t byte = byte_of(words, 128 + group);
     // Four exponent bits with bias 7 read as five with bias 15 are 2^8 times too small, subnormal or not.
     const float half = to_float(Half{static_cast<std::uint16_t>((byte & 127u) << 7)}) * 128.0f;
     return byte == 127u ? 0.0f : half;
@@ -115,7 +114,7 @@ template <class Words> struct UnitCodec<Q2_0, Words> {
   Words words;
   static constexpr int offset = 1;
   KERN_DEVICE std::uint32_t codes(int step, int half, int lane) const {
-    const std::uint32_t byte = byte_of(words, step * 8 + half * 4 + lane);
+    const std::uint32_t byte = words.word(step * 2 + half) >> (8 * lane) & 0xFFu;
     const std::uint32_t halves = (byte | byte << 12) & 0x000F000Fu;
     return (halves | halves << 6) & 0x03030303u;
   }

@@ -274,8 +274,8 @@ CudaBackend::Rounded CudaBackend::rounded_rows(std::span<const Product> products
   if (x.rows < tile_tokens) return rounded;
   for (const Product& product : products) {
     const int rounding = rounding_of(product.weight->format);
-    if (rounding == 32) rounded.by32 = cuda::RoundedRows::carve(workspace_->by32.data(), x.rows, units, 32);
-    if (rounding == 256) rounded.by256 = cuda::RoundedRows::carve(workspace_->by256.data(), x.rows, units, 256);
+    if (rounding == 32) rounded.by32 = {workspace_->by32.data(), units, 32};
+    if (rounding == 256) rounded.by256 = {workspace_->by256.data(), units, 256};
   }
   return rounded;
 }

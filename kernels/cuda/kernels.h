@@ -87,16 +87,12 @@ void launch_tile_attention(Device& device, const AttentionShape& shape, const Kv
 /// a scale that is infinite, or above 2^104, may give not a number where the canonical arithmetic gives infinity.
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue);
-/// The same with sm_90a's products of warpgroups, without its exception. Launches nothing and returns false for formats
-/// that have groups of less than 32 columns in blocks of less than 256. Only for devices that have them: see
-/// Device::warpgroup_products().
-/// row_tiles: how many times 64 rows a block has, 1 or 2; 0: what is fastest. It changes no bit. Where copies that are
-/// waited for don't come within seconds the kernel fails; or, with `expired` on the device, that becomes 1.
-bool launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
+/// The same with sm_90a's products of warpgroups, without its exception. Only for devices that have them: see
+/// Device::warpgroup_products(). row_tiles: how many times 64 rows a block has, 1 or 2; 0: what is fastest. It changes
+/// no bit. Where copies that are waited for don't come within seconds the kernel fails; or, with `expired` on the
+/// device, that becomes 1.
+void launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                                    Epilogue epilogue, unsigned row_tiles = 0, std::uint32_t* expired = nullptr);
-/// The same for all formats with blocks of 256.
-void launch_warpgroup_block_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x,
-                                    int tokens, Epilogue epilogue, unsigned row_tiles, std::uint32_t* expired);
 /// Float weights with many tokens, in the canonical arithmetic.
 void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                               Epilogue epilogue);

@@ -27,17 +27,15 @@ struct NormShared {
   }
 };
 
-KERN_DEVICE RoundedUnit unit_of_rows(const RoundedRows& rows, std::int64_t unit) {
-  return {reinterpret_cast<std::uint32_t*>(rows.codes + unit * unit_columns), rows.scales + unit * 8,
-          rows.sums + unit * 16};
+template <int rounding> KERN_DEVICE UnitOfTile<rounding> unit_of_tile(const RoundedRows& rows, int token, int unit) {
+  constexpr int tokens = static_cast<int>(warpgroup_tokens);
+  return {rows.tile<rounding>(token / tokens, unit), static_cast<unsigned>(token % tokens)};
 }
 
 /// A block a token; its warps take units in turn.
 __global__ void __launch_bounds__(norm_threads) norm_quantize(NormQuantize call) {
   wait_for_inputs();
   const std::int64_t token = block_x();
-  const int tile = block_x() / static_cast<int>(RoundedTile::tokens);
-  const unsigned token_of_tile = static_cast<unsigned>(block_x()) % RoundedTile::tokens;
   ActivationRow row{call.x + token * call.columns, call.weight, 1.0f, call.columns,
                     call.normed ? call.normed + token * call.columns : nullptr};
   if (call.weight) {
@@ -50,8 +48,8 @@ __global__ void __launch_bounds__(norm_threads) norm_quantize(NormQuantize call)
   for (int unit = thread_index() / 32; unit < units; unit += norm_threads / 32) {
     float values[8];
     row.load(unit, values);
-    if (call.by32.rounding) round_unit(values, 32, unit_of_rows(call.by32, token * units + unit));
-    if (call.by256.rounding) round_unit(values, 256, UnitOfTile{call.by256.tile(tile, unit), token_of_tile});
+    if (call.by32.rounding) round_unit(values, 32, unit_of_tile<32>(call.by32, block_x(), unit));
+    if (call.by256.rounding) round_unit(values, 256, unit_of_tile<256>(call.by256, block_x(), unit));
   }
 }
 

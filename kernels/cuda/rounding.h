@@ -16,21 +16,35 @@ struct RoundedUnit {
 
   KERN_DEVICE uint2& eight_codes(int index) const { return reinterpret_cast<uint2*>(codes)[index]; }
   KERN_DEVICE float& scale(int index) const { return scales[index]; }
-  KERN_DEVICE std::int16_t& sum(int index) const { return sums[index]; }
+  /// The sum of 16 codes, those of two lanes.
+  KERN_DEVICE void store_sum(int lane, int sum) const {
+    if (lane % 2 == 0) sums[lane / 2] = static_cast<std::int16_t>(sum);
+  }
 };
-/// Or in a tile, with a scale for all.
-struct UnitOfTile {
+/// Or in a tile.
+template <int rounding> struct UnitOfTile {
   std::byte* tile;
   unsigned token;
 
   KERN_DEVICE uint2& eight_codes(int index) const {
     const auto eight = static_cast<unsigned>(index);
-    return *reinterpret_cast<uint2*>(tile + RoundedTile::code(token, eight / 2) + eight % 2 * 8);
+    return *reinterpret_cast<uint2*>(tile + RoundedTile<rounding>::code(token, eight / 2) + eight % 2 * 8);
   }
-  KERN_DEVICE float& scale(int) const { return *reinterpret_cast<float*>(tile + RoundedTile::scale(token)); }
-  KERN_DEVICE std::int16_t& sum(int index) const {
-    const auto of_token = static_cast<unsigned>(index);
-    return *reinterpret_cast<std::int16_t*>(tile + RoundedTile::sum(token, of_token / 8) + of_token % 8 * 2);
+  KERN_DEVICE float& scale(int index) const {
+    return *reinterpret_cast<float*>(tile + RoundedTile<rounding>::scale(token, static_cast<unsigned>(index)));
+  }
+  KERN_DEVICE void store_sum(int lane, int sum) const {
+    using Tile = RoundedTile<rounding>;
+    if constexpr (rounding == 256) {
+      const auto of_token = static_cast<unsigned>(lane) / 2;
+      if (lane % 2 == 0)
+        *reinterpret_cast<std::int16_t*>(tile + Tile::sum(token, of_token / 8) + of_token % 8 * 2) =
+            static_cast<std::int16_t>(sum);
+    } else {
+      sum += from_lane_xor(sum, 2);
+      if (lane % 4 == 0)
+        *reinterpret_cast<float*>(tile + Tile::sum(token, static_cast<unsigned>(lane) / 4)) = -static_cast<float>(-sum);
+    }
   }
 };
 
@@ -61,7 +75,7 @@ template <class To> KERN_DEVICE void round_unit(const float (&x)[8], int roundin
   }
   sum += from_lane_xor(sum, 1);
   to.eight_codes(lane) = uint2{words[0], words[1]};
-  if (lane % 2 == 0) to.sum(lane / 2) = static_cast<std::int16_t>(sum);
+  to.store_sum(lane, sum);
   const int lanes = rounding / 8;
   if (lane % lanes == 0) to.scale(lane / lanes) = divide(largest, 127.0f);
 }

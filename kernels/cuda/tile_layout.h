@@ -60,7 +60,7 @@ template <class Traits> struct TileLayout {
   KERN_INLINE constexpr unsigned minimums() const {
     return min_scales() + (Traits::has_min ? Unit<Traits>::roundings * shape.rows() * 4 : 0);
   }
-  /// int16 [tokens][16]; of roundings of 32: pairs of them, [roundings][tokens] as token_scales
+  /// int16 [tokens][16]; of roundings of 32: float [roundings][tokens] as token_scales
   KERN_INLINE constexpr unsigned sums() const { return minimums() + (wide_minimums<Traits> ? shape.rows() * 16 : 0); }
   /// The weights' units as they come, [panels][panel_bytes]
   KERN_INLINE constexpr unsigned raw() const { return sums() + (Traits::has_min ? shape.tokens() * 32 : 0); }

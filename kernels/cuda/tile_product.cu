@@ -16,7 +16,7 @@
 // on sm_80 at the same rate as float ones, 8 of 16. Where weights times scales fit a byte (Q2_K, Q3_K, TQ) they are
 // multiplied when they are unpacked and nothing is left but the matrix instruction and its loads, 2 instructions. Two
 // such bytes for the others would be two matrix instructions, 13 clocks here and 32 on sm_86 and sm_89: they are for
-// warpgroups (warpgroup_block_product.cu).
+// warpgroups (warpgroup_tile_product.cu).
 //
 // Narrow roundings' sums are exact integers below 2^22 and become floats without a conversion: the accumulator begins
 // with the bits of 1.5 * 2^23, so its bits are those of the float 1.5 * 2^23 + sum. The first group is scaled by
@@ -183,7 +183,7 @@ template <class Traits> struct UnitProduct {
     }
   }
   KERN_DEVICE float with_narrow_minimum(unsigned step, int of_token, int r, float s) const {
-    return fused(added_sum(token_sums(step).at[of_token]), min_scales(step).at[r], s);
+    return fused(bits_float(token_sums(step).at[of_token]), min_scales(step).at[r], s);
   }
 
   /// 32 columns of a block whose weights are products with their scales: one exact sum.
@@ -391,9 +391,8 @@ bool fills_warpgroups(const DeviceInfo& device, std::span<const ProductPart> par
 
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue) {
-  if (device.warpgroup_products() && fills_warpgroups(device.info(), parts, tokens) &&
-      launch_warpgroup_tile_product(device, parts, x, tokens, epilogue))
-    return;
+  if (device.warpgroup_products() && fills_warpgroups(device.info(), parts, tokens))
+    return launch_warpgroup_tile_product(device, parts, x, tokens, epilogue);
   TileProduct call{PanelList::make(parts, epilogue), x, tokens, {}};
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float) {

@@ -1,6 +1,6 @@
 // How a unit of 256 columns comes to a block that multiplies tiles of quantized weights: brought in the background,
 // weights then unpacked to signed bytes and scales. A Layout says how many rows, tokens and threads a block has and
-// where in a buffer things lie (tile_layout.h, warpgroup_layout.h).
+// where in a buffer things lie (tile_layout.h).
 #pragma once
 
 #include "kernels/cuda/product_parts.h"
@@ -9,8 +9,8 @@
 namespace kern::cuda {
 
 /// Minimums of blocks of 256, and of roundings of 32.
-template <class Traits> inline constexpr bool wide_minimums = Traits::has_min&& has_whole_scales<Traits>;
-template <class Traits> inline constexpr bool narrow_minimums = Traits::has_min && !has_whole_scales<Traits>;
+template <class Traits> inline constexpr bool wide_minimums = has_whole_scales<Traits>&& Traits::has_min;
+template <class Traits> inline constexpr bool narrow_minimums = !has_whole_scales<Traits> && Traits::has_min;
 
 /// Where panels of a block begin.
 struct TilePanels {
@@ -43,57 +43,40 @@ struct TileTokens {
   const RoundedRows& x;
   int tokens, first;
 
-  KERN_DEVICE int token_of(unsigned token) const {
+  KERN_DEVICE unsigned token_of(unsigned token) const {
     const int wanted = first + static_cast<int>(token);
-    return wanted < tokens ? wanted : tokens - 1;
-  }
-  /// Which of x's units, of roundings of 32; there are less than 2^31.
-  KERN_DEVICE std::size_t unit_at(unsigned token, int unit) const {
-    return static_cast<std::size_t>((first + static_cast<int>(token)) * x.units + unit);
-  }
-  KERN_DEVICE std::size_t unit_of(unsigned token, int unit) const {
-    return static_cast<std::size_t>(token_of(token) * x.units + unit);
+    return static_cast<unsigned>(wanted < tokens ? wanted : tokens - 1);
   }
 };
 
-/// Brings a unit of the block's tokens, rounded in blocks of 256.
-template <class Layout>
-KERN_DEVICE void fetch_wide_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
-  const auto thread = static_cast<unsigned>(thread_index());
-  for (unsigned i = thread; i < layout.tokens() * 16; i += layout.threads()) {
-    const auto token = static_cast<unsigned>(from.token_of(i / 16));
-    const std::byte* tile = from.x.tile(static_cast<int>(token / RoundedTile::tokens), unit);
-    const unsigned of_tile = token % RoundedTile::tokens;
-    copy_async(buffer + layout.token_code(i / 16, i % 16), tile + RoundedTile::code(of_tile, i % 16));
-    if (i % 16 == 0)
-      copy_word_async(buffer + layout.token_scales() + Layout::token_place(i / 16) * 4,
-                      tile + RoundedTile::scale(of_tile));
-    if (wide_minimums<typename Layout::Format> && i % 16 < 2)
-      copy_async(buffer + layout.token_sums(i / 16, i % 16), tile + RoundedTile::sum(of_tile, i % 16));
-  }
-}
-
-/// The same, rounded in blocks of 32.
-template <class Layout>
-KERN_DEVICE void fetch_narrow_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
-  constexpr unsigned roundings = Unit<typename Layout::Format>::roundings;
-  const auto thread = static_cast<unsigned>(thread_index());
-  for (unsigned i = thread; i < layout.tokens() * 16; i += layout.threads())
-    copy_async(buffer + layout.token_code(i / 16, i % 16),
-               from.x.codes + from.unit_of(i / 16, unit) * unit_columns + i % 16 * 16);
-  for (unsigned i = thread; i < layout.tokens() * roundings; i += layout.threads()) {
-    const unsigned token = i / roundings;
-    const unsigned place = (i % roundings * layout.tokens() + Layout::token_place(token)) * 4;
-    const std::size_t source = from.unit_of(token, unit);
-    copy_word_async(buffer + layout.token_scales() + place, from.x.scales + source * roundings + i % roundings);
-    if constexpr (narrow_minimums<typename Layout::Format>)
-      copy_word_async(buffer + layout.sums() + place, from.x.sums + source * 16 + i % roundings * 2);
-  }
-}
+/// Brings a unit of the block's tokens.
 template <class Layout>
 KERN_DEVICE void fetch_tokens(const Layout& layout, const TileTokens& from, int unit, unsigned char* buffer) {
-  if constexpr (has_whole_scales<typename Layout::Format>) fetch_wide_tokens(layout, from, unit, buffer);
-  else fetch_narrow_tokens(layout, from, unit, buffer);
+  using Traits = typename Layout::Format;
+  using Tile = RoundedTile<Unit<Traits>::rounding>;
+  const auto thread = static_cast<unsigned>(thread_index());
+  const auto tile_of = [&](unsigned token) {
+    return from.x.tile<Unit<Traits>::rounding>(static_cast<int>(token / Tile::tokens), unit);
+  };
+  for (unsigned i = thread; i < layout.tokens() * 16; i += layout.threads()) {
+    const unsigned token = from.token_of(i / 16);
+    copy_async(buffer + layout.token_code(i / 16, i % 16), tile_of(token) + Tile::code(token % Tile::tokens, i % 16));
+  }
+  for (unsigned i = thread; i < layout.tokens() * Tile::roundings; i += layout.threads()) {
+    const unsigned of_tile = i & (layout.tokens() - 1);
+    const unsigned rounding = i / layout.tokens();
+    const unsigned token = from.token_of(of_tile);
+    const unsigned place = (rounding * layout.tokens() + Layout::token_place(of_tile)) * 4;
+    const std::byte* source = tile_of(token);
+    copy_word_async(buffer + layout.token_scales() + place, source + Tile::scale(token % Tile::tokens, rounding));
+    if constexpr (narrow_minimums<Traits>)
+      copy_word_async(buffer + layout.sums() + place, source + Tile::sum(token % Tile::tokens, rounding));
+  }
+  if constexpr (wide_minimums<Traits>)
+    for (unsigned i = thread; i < layout.tokens() * 2; i += layout.threads()) {
+      const unsigned token = from.token_of(i / 2);
+      copy_async(buffer + layout.token_sums(i / 2, i % 2), tile_of(token) + Tile::sum(token % Tile::tokens, i % 2));
+    }
 }
 
 /// Four minimums as bytes: of 16 columns each, from 64 * quarter.
@@ -114,15 +97,11 @@ template <class Traits> KERN_INLINE constexpr bool unpacks_products() {
 /// Weights 4 * index .. 4 * index + 3 as signed bytes: codes, or products with scales.
 template <class Traits> KERN_DEVICE std::uint32_t signed_weights(const UnitCodec<Traits>& codec, int index) {
   const std::uint32_t codes = codec.codes(index / 8, index / 4 % 2, index % 4);
-  constexpr auto offset = static_cast<std::uint32_t>(UnitCodec<Traits>::offset);
   if constexpr (unpacks_products<Traits>() && Unit<Traits>::groups > 1) {
     const typename WeightPlanes<Traits>::Scale scale(codec.whole_scale(index * 4 / Traits::group));
     return WeightPlanes<Traits>(codes, scale).low;
-  } else if constexpr (offset == 0) {
-    return codes;
   } else {
-    // Codes are below 128: adding 128 - offset to each carries nowhere, and leaves the top bits inverted.
-    return (codes + (128u - offset) * 0x01010101u) ^ 0x80808080u;
+    return signed_bytes<UnitCodec<Traits>::offset>(codes);
   }
 }
 
@@ -180,13 +159,6 @@ template <class Layout> KERN_DEVICE void unpack_weights(const Layout& layout, un
     else if (quarter == 2) unpack_quarter<2>(layout, row, buffer);
     else unpack_quarter<3>(layout, row, buffer);
   }
-}
-
-/// What minimums of narrow roundings (Q4_1, Q5_1), which are -1, make of a rounding's sum, a pair of int16 halves:
-/// what their scale is multiplied by.
-KERN_DEVICE float added_sum(std::uint32_t pair) {
-  const int sum = static_cast<std::int16_t>(pair & 0xFFFFu) + static_cast<std::int16_t>(pair >> 16);
-  return -static_cast<float>(-sum);
 }
 
 } // namespace kern::cuda

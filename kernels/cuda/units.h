@@ -50,6 +50,7 @@ template <> struct UnitFields<Q5_0> : FieldList<BlockField<6, 16>, BlockField<2,
 template <> struct UnitFields<Q5_1> : FieldList<BlockField<8, 16>, BlockField<4, 4>, BlockField<0, 4>> {};
 template <> struct UnitFields<IQ4_NL> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
 template <> struct UnitFields<MXFP4> : FieldList<BlockField<1, 16>, BlockField<0, 1>> {};
+template <> struct UnitFields<NVFP4> : FieldList<BlockField<4, 32>, BlockField<0, 4>> {};
 template <> struct UnitFields<Q1_0> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
 template <> struct UnitFields<Q2_0> : FieldList<BlockField<2, 16>, BlockField<0, 2>> {};
 // A block is a unit; its scale goes behind the rest, so that words are whole, or codes fill pieces.

@@ -83,12 +83,6 @@ KERN_DEVICE void commit_warpgroup_products() {
 
 /// Waits until at most the n newest groups are under way; d belongs to one that is not: it is an operand of something
 /// that stands behind the wait, so that no use of it comes before. PTX ISA, "wgmma.wait_group".
-template <int newest> KERN_DEVICE void wait_warpgroup_products(int (&d)[32]) {
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
-  asm volatile("" : KERN_32_REGISTERS("+r") : : "memory");
-#endif
-}
 template <int newest> KERN_DEVICE void wait_warpgroup_products(int (&d)[64]) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
@@ -106,19 +100,6 @@ template <int newest> KERN_DEVICE void wait_warpgroup_products(float (&d)[64]) {
 template <int newest> KERN_DEVICE void wait_warpgroup_operands() {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
-#endif
-}
-
-/// d [64][64] = a [64][32] * b [32][64] (+ d), signed bytes. By a warpgroup, in the background: from
-/// here to the wait nobody touches d. Its warp w has rows 16 w .. 16 w + 15; lane l, g = l / 4 and t = l % 4, holds of
-/// each eight columns n: d[4n], d[4n + 1]: columns 8n + 2t, 8n + 2t + 1 of row g, d[4n + 2], d[4n + 3]: of row g + 8.
-/// PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk32".
-KERN_DEVICE void warpgroup_multiply_bytes(int (&d)[32], std::uint64_t a, std::uint64_t b, bool accumulate) {
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8 {" KERN_32_NAMES "}, %32, %33, p;\n}"
-               : KERN_32_REGISTERS("+r")
-               : "l"(a), "l"(b), "r"(accumulate ? 1 : 0));
 #endif
 }
 
@@ -150,8 +131,8 @@ KERN_DEVICE void warpgroup_multiply_unsigned(int (&d)[64], std::uint32_t (&a)[4]
 }
 #undef KERN_FRAGMENT_PRODUCT
 
-/// d [64][128] = a [64][16] * b [16][128] (+ d), numbers of 16 bits, sums in float; d as above, with 16 times eight
-/// columns. The order in which the device adds is its own. PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk16".
+/// d [64][128] = a [64][16] * b [16][128] (+ d), numbers of 16 bits, sums in float; d as above. The order in which the
+/// device adds is its own. PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk16".
 KERN_DEVICE void warpgroup_multiply_halves(float (&d)[64], std::uint64_t a, std::uint64_t b, bool accumulate) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"

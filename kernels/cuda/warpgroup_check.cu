@@ -115,8 +115,7 @@ template <class Traits> bool check_integers(Device& device, CheckMemory& memory,
   const DeviceMatrix weight = place_matrix(memory, Traits::id, blocks, check_rows, check_columns);
   constexpr int units = check_columns / unit_columns;
   constexpr int rounding = Unit<Traits>::rounding;
-  const RoundedRows rounded =
-      RoundedRows::carve(memory.take(RoundedRows::bytes(check_tokens, units, rounding)), check_tokens, units, rounding);
+  const RoundedRows rounded{memory.take(RoundedRows::bytes(check_tokens, units, rounding)), units, rounding};
   float* expected = take_results(memory, check_rows);
   float* found = take_results(memory, check_rows);
   const float* on_device = memory.copy(x);

@@ -13,13 +13,6 @@ inline constexpr unsigned warpgroup_panels = warpgroup_rows / panel_rows;
 /// Where a row of the tile stands in the operand: equal rows of two neighbouring panels are eight apart, so that one
 /// thread has their results, as Epilogue::activate wants it.
 KERN_INLINE constexpr unsigned operand_row(unsigned row) { return (row & ~24u) | (row & 8u) << 1 | (row & 16u) >> 1; }
-/// The order of numbers that belong to rows: a thread's two, g and g + 8 of its warp's 16 in the operand, are
-/// neighbours.
-KERN_INLINE constexpr unsigned warpgroup_row_place(unsigned row) {
-  const unsigned place = operand_row(row);
-  return (place & ~15u) | (place & 7u) << 1 | (place >> 3 & 1u);
-}
-
 /// What a thread knows of its place.
 struct WarpgroupPlace {
   unsigned warpgroup, warp, lane; // of the block, of the warpgroup, of the warp

@@ -7,6 +7,12 @@
 
 namespace kern::cuda {
 
+/// Four codes below 128 that are `offset` too large, or signed bytes with an offset of 0, as signed bytes.
+template <int offset> KERN_DEVICE std::uint32_t signed_bytes(std::uint32_t codes) {
+  // Adding 128 - offset to each carries nowhere, and leaves the top bits inverted.
+  return offset == 0 ? codes : (codes + (128u - static_cast<unsigned>(offset)) * 0x01010101u) ^ 0x80808080u;
+}
+
 template <class Traits> struct WeightPlanes {
   static_assert(has_whole_scales<Traits>);
   static constexpr int least = UnitCodec<Traits>::least;

@@ -134,9 +134,6 @@ void warpgroup_multiply(Sum (&d)[count], Operand& a, std::uint64_t b, bool accum
   else product.a = a;
   test::enqueue_product(product);
 }
-inline void warpgroup_multiply_bytes(int (&d)[32], std::uint64_t a, std::uint64_t b, bool accumulate) {
-  warpgroup_multiply<std::int8_t, std::int8_t>(d, a, b, accumulate);
-}
 inline void warpgroup_multiply_bytes(int (&d)[64], std::uint32_t (&a)[4], std::uint64_t b, bool accumulate) {
   warpgroup_multiply<std::int8_t, std::int8_t>(d, a, b, accumulate);
 }

@@ -16,7 +16,6 @@
 #include "kernels/cuda/tile_product.cu"
 #include "kernels/cuda/top_keys.cu"
 #include "kernels/cuda/vector_product.cu"
-#include "kernels/cuda/warpgroup_block_product.cu"
 #include "kernels/cuda/warpgroup_check.cu"
 #include "kernels/cuda/warpgroup_float_product.cu"
 #include "kernels/cuda/warpgroup_tile_product.cu"
