@@ -93,9 +93,8 @@ template <class Words> KERN_DEVICE Half half_of(const Words& words, int index) {
 ///   whole_scale(group), block_scale()  weight = block_scale * whole_scale * (code - offset), where it is true; the
 ///                            whole numbers whole_scale * (code - offset) are `least` .. `most`
 ///   minimum(group), min_scale(rounding)  where Traits::has_min: min_scale * minimum is subtracted
-///   minimums(half, lane)     where both: of columns 128 * half + 32 * lane and the next 15, then of the 16 behind
-///   them,
-///                            in bytes 0 and 2
+///   minimums(half, lane)     where both: of columns 128 * half + 32 * lane and the next 15, then of the next 16, in
+///                            bytes 0 and 2
 /// Every member is called with constants, after unrolling, but for `lane`. Each format has its own (codecs.h).
 template <class Traits, class Words = UnitWords<Traits>> struct UnitCodec;
 
