@@ -47,10 +47,10 @@ constexpr Expectation expectations[] = {
     {Format::f32, Format::f32, 0xE169B1114BD52B6Au},    {Format::f16, Format::f16, 0x95D87B462BDBB2B8u},
     {Format::bf16, Format::f16, 0x46848249A1C44AB1u},   {Format::q8_0, Format::q8_0, 0x697268919E43D3CCu},
     {Format::q4_0, Format::q4_0, 0x2B80FD968FBDF223u},  {Format::q5_1, Format::f16, 0x2529424715F9CDE1u},
-    {Format::q2_k, Format::f16, 0x3C2BE586F8007A19u},   {Format::q4_k, Format::f16, 0x14E341E3D4A18379u},
-    {Format::q5_k, Format::f16, 0x81BFB1E4A17559FCu},   {Format::q6_k, Format::f16, 0x480AA84E62D67850u},
-    {Format::iq4_nl, Format::f16, 0x476D81D7A4EDE36Bu}, {Format::iq4_xs, Format::f16, 0x6E89004FCC478D5Bu},
-    {Format::iq3_s, Format::f16, 0x8CD54E7CB67AC46Eu},  {Format::mxfp4, Format::f16, 0xCC2C4483C18CC770u},
+    {Format::q2_k, Format::f16, 0x414135278C26A279u},   {Format::q4_k, Format::f16, 0xD8F0F71E5F84D9D6u},
+    {Format::q5_k, Format::f16, 0x698053F654FE2FA5u},   {Format::q6_k, Format::f16, 0xA1D446414772C3DBu},
+    {Format::iq4_nl, Format::f16, 0x476D81D7A4EDE36Bu}, {Format::iq4_xs, Format::f16, 0x56E8ADAA0D2577E8u},
+    {Format::iq3_s, Format::f16, 0xBDA9B21D6FEA8729u},  {Format::mxfp4, Format::f16, 0xCC2C4483C18CC770u},
     {Format::nvfp4, Format::f16, 0x684B7E25D18AFA97u},
 };
 
