@@ -33,6 +33,15 @@ struct KvView {
   std::size_t values = 0;       // offset in the page of head 0's values
   std::size_t key_stride = 0;   // bytes of one head's keys
   std::size_t value_stride = 0; // bytes of one head's values
+
+  /// Heads [first, first + count) only.
+  KvView heads(int first, int count) const {
+    KvView part = *this;
+    part.shape.heads = count;
+    part.keys += static_cast<std::size_t>(first) * key_stride;
+    part.values += static_cast<std::size_t>(first) * value_stride;
+    return part;
+  }
 };
 
 /// A page of one layer group: for each layer, first the keys then the values of all heads.

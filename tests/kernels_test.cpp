@@ -176,6 +176,48 @@ TEST_CASE("matrix products equal their definition: format x instruction set x sh
     }
 }
 
+TEST_CASE("quantized products of the largest codes, scales and activations are exact") {
+  constexpr int rows = 33, columns = 512, tokens = 17;
+  constexpr std::uint8_t largest[] = {0x00, 0xFF, 0x80, 0x7F, 0x88, 0x77, 0x3F, 0x20};
+  // Activations that round to 127 and -127 only: all of one sign, or of either.
+  test::RandomBits random(5);
+  std::vector<float> x(tokens * columns);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = i / columns == 0 ? 1.0f : i / columns == 1 ? -1.0f : random() % 2 ? 1.0f : -1.0f;
+  for_each_format([&]<class Traits>(Traits) {
+    if constexpr (!Traits::is_float) {
+      CAPTURE(Traits::name);
+      std::vector<typename Traits::Block> blocks(static_cast<std::size_t>(rows * columns / Traits::width));
+      for (std::size_t b = 0; b < blocks.size(); ++b) {
+        const int row = static_cast<int>(b) / (columns / Traits::width);
+        auto* bytes = reinterpret_cast<std::uint8_t*>(&blocks[b]);
+        // Rows of one byte, then of any.
+        for (std::size_t i = 0; i < sizeof blocks[b]; ++i)
+          bytes[i] = largest[row < 8 ? static_cast<std::size_t>(row) : random() % std::size(largest)];
+        test::set_scales<Traits>(blocks[b], 0.01f, random);
+      }
+      std::vector<float> expected;
+      const auto* data = reinterpret_cast<const std::byte*>(blocks.data());
+      const std::size_t row_size = blocks.size() / rows * sizeof blocks[0];
+      for (std::size_t t = 0; t < tokens; ++t)
+        for (std::size_t r = 0; r < rows; ++r)
+          expected.push_back(product_by_definition<Traits>(data + r * row_size, x.data() + t * columns, columns));
+      for (const CpuKernels* kernels : kernel_tables()) {
+        CAPTURE(kernels->name);
+        CpuBackend backend(1, *kernels, Repack::at_once);
+        backend.reserve(generous_limits());
+        const std::span bytes(data, row_size * rows);
+        const auto weight = backend.bind({"test", Traits::id, rows, columns, bytes}, WeightUse::matrix);
+        for (const int count : {tokens, 1}) {
+          std::vector<float> out(static_cast<std::size_t>(rows * count), NAN);
+          backend.matmul(*weight, {x.data(), count, columns}, {out.data(), count, rows});
+          CHECK(same_bits(out, std::vector<float>(expected.begin(), expected.begin() + rows * count)));
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE(
     "float products equal their definition around the borders of tiles, panels, lanes at once and tokens that wait") {
   struct Shape {
@@ -222,6 +264,36 @@ TEST_CASE(
 TEST_CASE("without a name the best instruction set is chosen; names that aren't known are refused") {
   CHECK(&choose_cpu_kernels("") == kernel_tables().back());
   CHECK_THROWS_AS(choose_cpu_kernels("abacus"), std::invalid_argument);
+}
+
+TEST_CASE("one token meets large matrices with the same result on any number of threads") {
+  const int columns = 1280;
+  const auto x = random_floats(columns, 31);
+  std::vector<float> expected;
+  for (const int threads : {1, 2, 3, 5}) {
+    CAPTURE(threads);
+    CpuBackend backend(threads);
+    backend.reserve(generous_limits());
+    // Shared out at once, handed out piece by piece, and as it lies in a file.
+    Matrix small = random_matrix<Q8_0>(backend, 117, columns, 32);
+    Matrix large = random_matrix<Q4_0>(backend, 2033, columns, 33);
+    const Matrix mapped = random_matrix<F16>(backend, 601, columns, 34);
+    std::vector<float> results;
+    const auto multiply = [&](const Matrix& matrix) {
+      auto in = x;
+      std::vector<float> out(static_cast<std::size_t>(matrix.weight->rows), NAN);
+      backend.matmul(*matrix.weight, {in.data(), 1, columns}, {out.data(), 1, static_cast<int>(out.size())});
+      results.insert(results.end(), out.begin(), out.end());
+    };
+    for (int step = 0; step < 3; ++step)
+      for (const Matrix* matrix : {&small, &large, &mapped}) multiply(*matrix);
+    large = Matrix{}; // the one that came after another, and before one
+    for (const Matrix* matrix : {&small, &mapped}) multiply(*matrix);
+    small = Matrix{};
+    multiply(mapped);
+    if (threads == 1) expected = results;
+    CHECK(same_bits(results, expected));
+  }
 }
 
 TEST_CASE("infinite and NaN activations reach the result, on every instruction set") {

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "kernels/cpu/memory.h"
+#include "kernels/cpu/row_queue.h"
 #include "kernels/math.h"
 #include "quant/formats.h"
 
@@ -76,6 +77,8 @@ public:
   bool droppable = false;
   std::vector<float> floats; // owned by vectors
   std::shared_ptr<PanelArena> arena;
+  /// Where the matrix begins that was used after this one, by a step of one token before: what waiting threads fetch.
+  std::shared_ptr<FirstRows> next = std::make_shared<FirstRows>();
 
   const float* vector() const { return reinterpret_cast<const float*>(data); }
 };
@@ -210,11 +213,22 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
   return weight;
 }
 
-std::int64_t CpuBackend::settle(const Weight& weight) {
+namespace {
+
+/// How many rows of a matrix are multiplied before what follows the product, so that their results are still in the
+/// second-level cache then: 128 KB of 512 tokens. All of a share where every part would prepare activations anew.
+std::int64_t rows_at_once(const Weight& weight, int tokens) {
+  const bool prepares_once = activation_block(weight.format) && tokens <= product_tokens(weight.columns);
+  return prepares_once ? 64 : weight.rows;
+}
+
+} // namespace
+
+MatrixRows CpuBackend::settle(const Weight& weight, int tokens) {
   // Layout is the backend's business and changes no result: to everybody else the weight stays the same.
   auto& waiting = const_cast<CpuWeight&>(cpu(weight));
   if (settles_ && waiting.panels && !waiting.interleaved) interleave(waiting);
-  return weight.rows;
+  return {waiting.data, waiting.row_bytes, waiting.rows, rows_at_once(weight, tokens)};
 }
 
 void CpuBackend::interleave(CpuWeight& weight) {
@@ -253,15 +267,21 @@ void CpuBackend::reserve(const StepLimits& limits) {
   workspace_ = std::make_unique<Workspace>(most, pool_.size());
 }
 
+template <class Work> void CpuBackend::each_row(int rows, Work&& work) {
+  if (rows == 1) return work(0); // not worth starting the others
+  pool_.run([&](int thread) {
+    const Share share = share_of(rows, thread, pool_.size());
+    for (std::int64_t t = share.begin; t < share.end; ++t) work(t);
+  });
+}
+
 void CpuBackend::embed(const Weight& table, const StepInputs& step, float scale, Rows out) {
   const CpuWeight& weight = cpu(table);
   constexpr int many = 256; // tokens whose products take several times as long as interleaving
   settles_ = step.tokens == 1 || step.tokens >= many;
-  pool_.run([&](int thread) {
-    const Share rows = share_of(step.tokens, thread, pool_.size());
-    for (std::int64_t t = rows.begin; t < rows.end; ++t)
-      kernels_.decode_row(weight.format, weight.data + static_cast<std::size_t>(step.token[t]) * weight.row_bytes,
-                          out.columns, scale, out.data + t * out.columns);
+  each_row(step.tokens, [&](std::int64_t t) {
+    kernels_.decode_row(weight.format, weight.data + static_cast<std::size_t>(step.token[t]) * weight.row_bytes,
+                        out.columns, scale, out.data + t * out.columns);
   });
 }
 
@@ -277,15 +297,15 @@ void CpuBackend::rms_norm(Rows x, const Weight& weight, float epsilon, Rows out)
   pool_.run([&](int thread) { norm_rows(thread, x, weight, epsilon, out); });
 }
 
-void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
-                              std::span<const Product> products) {
+void CpuBackend::prepare_rows(int thread, int threads, const ProductInput& input, std::span<const Product> products) {
+  const auto& [x, norm, epsilon, normed] = input;
   bool kinds[2] = {};
   for (const Product& product : products)
     if (const int block = activation_block(product.weight->format)) kinds[block == 256] = true;
   const bool arranged =
       std::ranges::any_of(products, [&](const Product& product) { return arranges(product.weight->format, x.rows); });
   const int unit = arranged ? arranged_unit : 1;
-  const Share rows = share_of(x.rows, thread, pool_.size(), unit);
+  const Share rows = share_of(x.rows, thread, threads, unit);
   for (std::int64_t begin = rows.begin; begin < rows.end; begin += unit) {
     const std::int64_t end = std::min(begin + unit, rows.end);
     for (std::int64_t t = begin; t < end; ++t) {
@@ -307,42 +327,14 @@ void CpuBackend::prepare_rows(int thread, Rows x, const Weight* norm, float epsi
 
 namespace {
 
-/// The rows of a matrix, handed out to threads. One token: some panels at a time to whoever is free, because memory
-/// serves cores unevenly, and the fewer the nearer the end, so that all end together. Several: a share each, because
-/// every share prepares the activations for itself.
-class RowQueue {
-public:
-  RowQueue(std::int64_t rows, int tokens, int threads) : rows_(rows), threads_(threads), shared_(tokens == 1) {}
-  /// Calls work(rows, continues) until there are none left.
-  template <class Work> void drain(int thread, Work&& work) {
-    if (!shared_) {
-      const Share rows = share_of(rows_, thread, threads_, chunk_rows);
-      if (rows.begin < rows.end) work(rows, false);
-      return;
-    }
-    bool continues = false;
-    for (Share rows = take(); rows.begin < rows.end; rows = take()) {
-      work(rows, continues);
-      continues = true;
-    }
-  }
-
-private:
-  Share take() {
-    std::int64_t begin = next_.load(std::memory_order_relaxed);
-    std::int64_t end = begin;
-    do {
-      const std::int64_t chunks = (rows_ - begin) / (std::int64_t{2} * threads_ * chunk_rows);
-      end = std::min(begin + std::max<std::int64_t>(chunks, 1) * chunk_rows, rows_);
-    } while (begin < end && !next_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
-    return {begin, end};
-  }
-
-  std::int64_t rows_;
-  int threads_;
-  bool shared_;
-  std::atomic<std::int64_t> next_{0};
-};
+/// A thread's part of `scratch` [tokens][columns] as [tokens][columns of a part], so that it stays in the cache; all of
+/// it where that doesn't fit. Element [t][row] is that of row `rows.begin` and on.
+Rows scratch_of_rows(Rows scratch, const RowQueue& queue, Share rows, int thread, int threads) {
+  const std::int64_t columns = queue.at_once();
+  if (columns * threads > scratch.columns) return scratch;
+  float* data = scratch.data + static_cast<std::ptrdiff_t>(thread) * scratch.rows * columns;
+  return {data - rows.begin, scratch.rows, static_cast<int>(columns)};
+}
 
 } // namespace
 
@@ -370,12 +362,40 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
     for (std::int64_t r = rows.begin; r < rows.end; ++r) product.out.data[t * share.out_stride + r] += bias[r];
 }
 
+int CpuBackend::threads_for(std::span<const Product> products, int tokens) const {
+  // About what one thread reads from its cache in the time that it takes to start and to join the others.
+  constexpr std::size_t small = std::size_t{96} << 10;
+  std::size_t bytes = 0;
+  for (const Product& product : products)
+    bytes += static_cast<std::size_t>(product.weight->rows) * cpu(*product.weight).row_bytes;
+  return bytes * static_cast<std::size_t>(tokens) <= small ? 1 : pool_.size();
+}
+
+template <class Multiply>
+void CpuBackend::run_products(int threads, const ProductInput& input, std::span<const Product> products,
+                              Multiply&& multiply) {
+  FirstRows next;
+  if (input.x.rows == 1) {
+    const CpuWeight& weight = cpu(*products.front().weight);
+    if (last_) *last_ = FirstRows({weight.data, weight.row_bytes, weight.rows}, threads);
+    last_ = weight.next;
+    next = *last_;
+  }
+  const auto work = [&](int thread) {
+    prepare_rows(thread, threads, input, products);
+    if (threads > 1) pool_.barrier(thread);
+    multiply(thread);
+    pool_.read_ahead(thread, next.of(thread));
+  };
+  if (threads > 1) pool_.run(work);
+  else work(0);
+}
+
 void CpuBackend::matmul(const Weight& weight, Rows x, Rows out) {
   const Product product{&weight, nullptr, out};
-  RowQueue queue(settle(weight), x.rows, pool_.size());
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
-    pool_.barrier();
+  const int threads = threads_for({&product, 1}, x.rows);
+  RowQueue queue(settle(weight, x.rows), x.rows, threads);
+  run_products(threads, {x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) { product_share(thread, product, x, rows, continues); });
   });
 }
@@ -396,12 +416,11 @@ void CpuBackend::norm_products(Rows x, const Weight& norm, float epsilon, Rows n
   constexpr std::size_t most = 4;
   if (products.size() > most || mixes(products, x.rows))
     return Backend::norm_products(x, norm, epsilon, normed, products);
+  const int threads = threads_for(products, x.rows);
   std::array<std::optional<RowQueue>, most> queues;
   for (std::size_t i = 0; i < products.size(); ++i)
-    queues[i].emplace(settle(*products[i].weight), x.rows, pool_.size());
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, &norm, epsilon, normed, products);
-    pool_.barrier();
+    queues[i].emplace(settle(*products[i].weight, x.rows), x.rows, threads);
+  run_products(threads, {x, &norm, epsilon, normed}, products, [&](int thread) {
     for (std::size_t i = 0; i < products.size(); ++i)
       queues[i]->drain(
           thread, [&](Share rows, bool continues) { product_share(thread, products[i], normed, rows, continues); });
@@ -413,35 +432,34 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
   const Product products[] = {gate, up};
   if (mixes(products, x.rows)) return Backend::norm_gate_up(x, norm, epsilon, activation, normed, gate, up);
   // Both matrices have the same rows, so the rows of one meet those of the other.
-  settle(*up.weight);
-  RowQueue queue(settle(*gate.weight), x.rows, pool_.size());
+  settle(*up.weight, x.rows);
+  const int threads = threads_for(products, x.rows);
+  RowQueue queue(settle(*gate.weight, x.rows), x.rows, threads);
   const bool same_format = gate.weight->format == up.weight->format;
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, &norm, epsilon, normed, products);
-    pool_.barrier();
+  run_products(threads, {x, &norm, epsilon, normed}, products, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) {
+      Product part = up;
+      part.out = scratch_of_rows(up.out, queue, rows, thread, pool_.size());
       product_share(thread, gate, normed, rows, continues && same_format);
-      product_share(thread, up, normed, rows, same_format);
-      for (int t = 0; t < x.rows; ++t) {
-        const std::int64_t begin = static_cast<std::int64_t>(t) * gate.out.columns + rows.begin;
-        kernels_.activate(up.out.data + begin, gate.out.data + begin, rows.end - rows.begin);
-      }
+      product_share(thread, part, normed, rows, same_format);
+      for (std::int64_t t = 0; t < x.rows; ++t)
+        kernels_.activate(part.out.data + t * part.out.columns + rows.begin,
+                          gate.out.data + t * gate.out.columns + rows.begin, rows.end - rows.begin);
     });
   });
 }
 
 void CpuBackend::matmul_add(const Weight& weight, const Weight* bias, Rows x, Rows scratch, Rows residual) {
   const Product product{&weight, bias, scratch};
-  RowQueue queue(settle(weight), x.rows, pool_.size());
-  pool_.run([&](int thread) {
-    prepare_rows(thread, x, nullptr, 0.0f, {}, {&product, 1});
-    pool_.barrier();
+  const int threads = threads_for({&product, 1}, x.rows);
+  RowQueue queue(settle(weight, x.rows), x.rows, threads);
+  run_products(threads, {x, nullptr, 0.0f, {}}, {&product, 1}, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) {
-      product_share(thread, product, x, rows, continues);
-      for (int t = 0; t < x.rows; ++t)
-        for (std::int64_t r = t * static_cast<std::int64_t>(scratch.columns) + rows.begin, left = rows.end - rows.begin;
-             left > 0; ++r, --left)
-          residual.data[r] += scratch.data[r];
+      const Product part{&weight, bias, scratch_of_rows(scratch, queue, rows, thread, pool_.size())};
+      product_share(thread, part, x, rows, continues);
+      for (std::int64_t t = 0; t < x.rows; ++t)
+        for (std::int64_t r = rows.begin; r < rows.end; ++r)
+          residual.data[t * residual.columns + r] += part.out.data[t * part.out.columns + r];
     });
   });
 }
@@ -471,60 +489,83 @@ void CpuBackend::activate(Activation, Rows up, Rows gate) {
 
 void CpuBackend::rope_table(const Rope& rope, const StepInputs& step, Rows table) {
   const int half = rope.dims / 2;
-  pool_.run([&](int thread) {
-    const Share rows = share_of(step.tokens, thread, pool_.size());
-    for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-      float* cosines = table.data + t * table.columns;
-      for (int i = 0; i < half; ++i) {
-        sincos_f64(step.position[t] * rope.frequencies[i], cosines + half + i, cosines + i);
-        cosines[i] *= rope.magnitude;
-        cosines[half + i] *= rope.magnitude;
-      }
+  each_row(step.tokens, [&](std::int64_t t) {
+    float* cosines = table.data + t * table.columns;
+    for (int i = 0; i < half; ++i) {
+      sincos_f64(step.position[t] * rope.frequencies[i], cosines + half + i, cosines + i);
+      cosines[i] *= rope.magnitude;
+      cosines[half + i] *= rope.magnitude;
     }
   });
 }
 
 void CpuBackend::rotate(const Rope& rope, Rows table, int head_dim, Rows x) {
-  pool_.run([&](int thread) {
-    const Share rows = share_of(x.rows, thread, pool_.size());
-    for (std::int64_t t = rows.begin; t < rows.end; ++t)
-      kernels_.rotate(rope.pairs, rope.dims, table.data + t * table.columns, x.columns / head_dim, head_dim,
-                      x.data + t * x.columns);
+  each_row(x.rows, [&](std::int64_t t) {
+    kernels_.rotate(rope.pairs, rope.dims, table.data + t * table.columns, x.columns / head_dim, head_dim,
+                    x.data + t * x.columns);
   });
 }
 
-void CpuBackend::store_rows(int thread, const KvLayer& cache, const StepInputs& step, Rows k, Rows v) {
-  const Share rows = share_of(k.rows, thread, pool_.size());
-  for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-    const int position = step.position[t];
-    const std::int32_t page = step.table(cache.group, step.sequence[t])[page_of(position)];
-    kernels_.store_kv(cache.view, cache.pool + static_cast<std::size_t>(page) * cache.view.page_bytes,
-                      slot_of(position), k.data + t * k.columns, v.data + t * v.columns);
+namespace {
+
+/// KV heads [first, first + count) of one row.
+struct RowHeads {
+  std::int64_t row;
+  int first;
+  int count;
+};
+
+/// Calls work(heads) for a thread's share of all KV heads of n rows: a decode step has but one row.
+template <class Work> void each_row_heads(int rows, int kv_heads, int thread, int threads, Work&& work) {
+  const Share share = share_of(static_cast<std::int64_t>(rows) * kv_heads, thread, threads);
+  for (std::int64_t at = share.begin; at < share.end;) {
+    const auto first = static_cast<int>(at % kv_heads);
+    const auto count = static_cast<int>(std::min<std::int64_t>(kv_heads - first, share.end - at));
+    work(RowHeads{at / kv_heads, first, count});
+    at += count;
   }
 }
 
+/// Keys and values of one row's heads into the page of its position.
+void store_heads(const CpuKernels& kernels, const KvLayer& cache, const StepInputs& step, const RowHeads& heads, Rows k,
+                 Rows v) {
+  const KvShape& shape = cache.view.shape;
+  const int position = step.position[heads.row];
+  const std::int32_t page = step.table(cache.group, step.sequence[heads.row])[page_of(position)];
+  kernels.store_kv(cache.view.heads(heads.first, heads.count),
+                   cache.pool + static_cast<std::size_t>(page) * cache.view.page_bytes, slot_of(position),
+                   k.data + heads.row * k.columns + heads.first * shape.key_dim,
+                   v.data + heads.row * v.columns + heads.first * shape.value_dim);
+}
+
+} // namespace
+
 void CpuBackend::store_kv(const KvLayer& cache, const StepInputs& step, Rows k, Rows v) {
-  pool_.run([&](int thread) { store_rows(thread, cache, step, k, v); });
+  pool_.run([&](int thread) {
+    each_row_heads(k.rows, cache.view.shape.heads, thread, pool_.size(),
+                   [&](const RowHeads& heads) { store_heads(kernels_, cache, step, heads, k, v); });
+  });
 }
 
 void CpuBackend::norm_rotate_store(const HeadNorm& norm, const Rope* rope, Rows table, const KvLayer& cache,
                                    const StepInputs& step, Rows q, Rows k, Rows v) {
   const int head_dim = cache.view.shape.key_dim;
+  const int kv_heads = cache.view.shape.heads;
+  const auto prepare = [&](const Weight* weight, Rows x, const RowHeads& heads) {
+    const int group = x.columns / head_dim / kv_heads; // of its heads that belong to a KV head
+    const int count = heads.count * group;
+    float* begin = x.data + heads.row * x.columns + heads.first * group * head_dim;
+    if (weight)
+      for (float* head = begin; head < begin + count * head_dim; head += head_dim)
+        kernels_.rms_norm(head, cpu(*weight).vector(), norm.epsilon, head_dim, head);
+    if (rope) kernels_.rotate(rope->pairs, rope->dims, table.data + heads.row * table.columns, count, head_dim, begin);
+  };
   pool_.run([&](int thread) {
-    const Share rows = share_of(q.rows, thread, pool_.size());
-    const auto prepare = [&](const Weight* weight, Rows x) {
-      const int heads = x.columns / head_dim;
-      for (std::int64_t t = rows.begin; t < rows.end; ++t) {
-        float* row = x.data + t * x.columns;
-        if (weight)
-          for (int h = 0; h < heads; ++h)
-            kernels_.rms_norm(row + h * head_dim, cpu(*weight).vector(), norm.epsilon, head_dim, row + h * head_dim);
-        if (rope) kernels_.rotate(rope->pairs, rope->dims, table.data + t * table.columns, heads, head_dim, row);
-      }
-    };
-    prepare(norm.query, q);
-    prepare(norm.key, k);
-    store_rows(thread, cache, step, k, v); // the same share of rows, so no barrier
+    each_row_heads(q.rows, kv_heads, thread, pool_.size(), [&](const RowHeads& heads) {
+      prepare(norm.query, q, heads);
+      prepare(norm.key, k, heads);
+      store_heads(kernels_, cache, step, heads, k, v);
+    });
   });
 }
 
@@ -532,7 +573,7 @@ void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, co
                            Rows out) {
   const int tile_rows = attention_rows(shape.heads / shape.kv_heads);
   const int tiles = (q.rows + tile_rows - 1) / tile_rows;
-  std::atomic<int> next{0}; // tiles late in a long prompt cost more, so threads take them as they come
+  std::atomic<int> next{0};
   pool_.run([&](int thread) {
     AttentionShare share;
     share.shape = shape;
@@ -541,7 +582,7 @@ void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, co
     share.q = q.data;
     share.out = out.data;
     share.scratch = reinterpret_cast<float*>(workspace_->thread_scratch(thread));
-    for (int item = next.fetch_add(1); item < tiles * shape.kv_heads; item = next.fetch_add(1)) {
+    const auto attend = [&](int item) {
       share.kv_head = item % shape.kv_heads;
       const int begin = (tiles - 1 - item / shape.kv_heads) * tile_rows; // the longest first
       const int end = std::min(begin + tile_rows, q.rows);
@@ -552,6 +593,15 @@ void CpuBackend::attention(const AttentionShape& shape, const KvLayer& cache, co
         share.page_table = step.table(cache.group, sequence);
         kernels_.attention(share);
       }
+    };
+    if (q.rows == 1) {
+      // The heads whose keys and values this thread stored: they are in its cache.
+      each_row_heads(1, shape.kv_heads, thread, pool_.size(), [&](const RowHeads& heads) {
+        for (int i = 0; i < heads.count; ++i) attend(heads.first + i);
+      });
+    } else {
+      // Tiles late in a long prompt cost more, so threads take them as they come.
+      for (int item = next.fetch_add(1); item < tiles * shape.kv_heads; item = next.fetch_add(1)) attend(item);
     }
   });
 }

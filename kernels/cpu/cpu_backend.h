@@ -20,6 +20,8 @@ enum class Repack {
 };
 
 class CpuWeight;
+class FirstRows;
+struct MatrixRows;
 class PanelArena;
 
 /// Weights other than quantized matrices stay in the file's layout, mapped. Results are independent of layouts, of the
@@ -67,16 +69,28 @@ private:
 
   bool interleaves(const WeightSource& source, WeightUse use) const;
   void interleave(CpuWeight& weight);
-  /// Interleaves a weight that waits for it, if this step is one for that. Returns its rows: a queue of them is made
-  /// from a weight that was settled.
-  std::int64_t settle(const Weight& weight);
+  /// Interleaves a weight that waits for it, if this step is one for that. Returns where it is then, for so many
+  /// tokens.
+  MatrixRows settle(const Weight& weight, int tokens);
 
+  /// What products share: x, and its norm where there is one, into `normed`.
+  struct ProductInput {
+    Rows x;
+    const Weight* norm = nullptr;
+    float epsilon = 0.0f;
+    Rows normed;
+  };
   /// Norm of the thread's rows of x, then their rounding for every kind of weight among the products.
-  void prepare_rows(int thread, Rows x, const Weight* norm, float epsilon, Rows normed,
-                    std::span<const Product> products);
+  void prepare_rows(int thread, int threads, const ProductInput& input, std::span<const Product> products);
+  /// How many threads are worth starting for these products.
+  int threads_for(std::span<const Product> products, int tokens) const;
+  /// Calls multiply(thread) on that many once the input is prepared.
+  template <class Multiply>
+  void run_products(int threads, const ProductInput& input, std::span<const Product> products, Multiply&& multiply);
+  /// Calls work(row) for every row, on all threads.
+  template <class Work> void each_row(int rows, Work&& work);
   void product_share(int thread, const Product& product, Rows x, Share rows, bool continues);
   void norm_rows(int thread, Rows x, const Weight& weight, float epsilon, Rows out);
-  void store_rows(int thread, const KvLayer& cache, const StepInputs& step, Rows k, Rows v);
 
   const CpuKernels& kernels_;
   ThreadPool pool_;
@@ -85,6 +99,7 @@ private:
   std::uint64_t expected_ = 0; // bytes of weights announced
   std::shared_ptr<PanelArena> arena_;
   std::unique_ptr<Workspace> workspace_;
+  std::shared_ptr<FirstRows> last_; // of the matrix used last by a step of one token
 };
 
 } // namespace kern

@@ -11,8 +11,8 @@
 namespace kern {
 
 /// Activations rounded to int8 for products with one kind of weights: tiles of T tokens (as many as the instruction set
-/// accumulates at once, the last tile fewer), interleaved in runs of R columns (4, or 32 and 64 for tile registers). One token
-/// lies the same in all.
+/// accumulates at once, the last tile fewer), interleaved in runs of R columns (4, or 32 and 64 for tile registers).
+/// One token lies the same in all.
 struct QuantizedRows {
   std::int8_t* codes = nullptr; // [tile][columns / R][T][R]
   float* scales = nullptr;      // [tile][columns / block][T]
@@ -61,10 +61,13 @@ inline constexpr int attention_rows(int group) { return group >= 128 ? 1 : 128 /
 /// What is unpacked at a time: two panels by so many columns, 16 KB of codes, half of a first-level cache.
 inline constexpr int chunk_columns = 512;
 inline constexpr int chunk_rows = 2 * panel_rows;
-/// Tokens that meet an unpacked panel: as many as leave their codes 1 MB of the second-level cache.
+/// Tokens that meet an unpacked panel: as many as leave their codes 1 MB of the second-level cache, so that 2048
+/// columns of a prompt's 512 tokens just fit. In whole tiles of every instruction set, which all divide 48.
+inline constexpr std::int64_t most_product_tokens = 528;
+inline constexpr std::int64_t product_codes = most_product_tokens * 2048;
 inline constexpr int product_tokens(std::int64_t columns) {
-  const std::int64_t tokens = (std::int64_t{1} << 20) / (columns > 0 ? columns : 1) / 48 * 48; // whole tiles of all
-  return static_cast<int>(tokens < 48 ? 48 : tokens > 512 ? 528 : tokens);
+  const std::int64_t tokens = product_codes / (columns > 0 ? columns : 1) / 48 * 48;
+  return static_cast<int>(tokens < 48 ? 48 : tokens > most_product_tokens ? most_product_tokens : tokens);
 }
 /// A run of a panel unpacked: two bytes a code; floats and whole scales of 16 codes, minimums of 16 and 32.
 inline constexpr std::size_t chunk_scratch_bytes = chunk_columns * chunk_rows * 3;
@@ -100,9 +103,10 @@ inline constexpr std::ptrdiff_t float_waiting(std::int64_t columns) { // floats
 
 /// Enough for matrices of up to so many columns.
 inline std::size_t product_scratch_bytes(std::int64_t columns) {
-  // Unpacked panel, results, a correction for each 16 activations: of 1 MB of them, or of 48 tokens where that is more.
+  // Unpacked panel, results, a correction for each 16 activations: of as many as fit, or of 48 tokens where that is
+  // more.
   const auto most_columns = static_cast<std::size_t>(columns);
-  const std::size_t activations = most_columns * 48 > (std::size_t{1} << 20) ? most_columns * 48 : std::size_t{1} << 20;
+  const std::size_t activations = most_columns * 48 > product_codes ? most_columns * 48 : product_codes;
   const std::size_t quantized = chunk_scratch_bytes + panel_scratch_bytes +
                                 static_cast<std::size_t>(product_tokens(1)) * chunk_rows * sizeof(float) +
                                 activations / 16 * sizeof(std::int32_t);

@@ -25,26 +25,50 @@ void pause_core() {
 #endif
 }
 
-/// Returns when `value` no longer equals `old`.
-void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  for (int i = 0; i < spin_limit; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    pause_core();
-  }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
-}
-
 } // namespace
 
-ThreadPool::ThreadPool(int threads) {
+bool ThreadPool::ReadAhead::fetch() {
+  constexpr int lines = 8;
+  for (int i = 0; i < lines; ++i, at += 64) {
+    if (at >= end) return false;
+    __builtin_prefetch(at, 0, 2);
+  }
+  return true;
+}
+
+/// Returns when `value` no longer equals `old`.
+void ThreadPool::wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int thread) {
+  ReadAhead& ahead = ahead_[static_cast<std::size_t>(thread)];
+  for (int i = 0; i < spin_limit; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    if (!ahead.fetch()) pause_core();
+  }
+  sleepers_.fetch_add(1);
+  while (value.load() == old) value.wait(old);
+  sleepers_.fetch_sub(1);
+}
+
+/// To be called after `value` changed. Either it sees the sleeper, or the sleeper sees the change: both happen in the
+/// one order of all sequentially consistent operations.
+void ThreadPool::wake_sleepers(std::atomic<std::uint32_t>& value) {
+  if (sleepers_.load() != 0) value.notify_all();
+}
+
+void ThreadPool::read_ahead(int thread, std::span<const std::byte> bytes) {
+  ReadAhead& ahead = ahead_[static_cast<std::size_t>(thread)];
+  if (ahead.begin == bytes.data()) return;
+  ahead = {bytes.data(), bytes.data(), bytes.data() + bytes.size()};
+}
+
+ThreadPool::ThreadPool(int threads) : ahead_(static_cast<std::size_t>(threads)) {
   workers_.reserve(static_cast<std::size_t>(std::max(threads - 1, 0)));
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(i); });
 }
 
 ThreadPool::~ThreadPool() {
   stopping_ = true;
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_all();
+  epoch_.fetch_add(1);
+  wake_sleepers(epoch_);
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -53,34 +77,34 @@ void ThreadPool::run_erased(Function function, void* context) {
   function_ = function;
   context_ = context;
   running_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_all();
+  epoch_.fetch_add(1);
+  wake_sleepers(epoch_);
   function(context, 0);
   for (std::uint32_t left = running_.load(std::memory_order_acquire); left != 0;
        left = running_.load(std::memory_order_acquire))
-    wait_for_change(running_, left);
+    wait_for_change(running_, left, 0);
 }
 
 void ThreadPool::worker(int thread) {
   std::uint32_t seen = 0;
   for (;;) {
-    wait_for_change(epoch_, seen);
+    wait_for_change(epoch_, seen, thread);
     seen += 1;
     if (stopping_) return;
     function_(context_, thread);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
+    if (running_.fetch_sub(1) == 1) wake_sleepers(running_);
   }
 }
 
-void ThreadPool::barrier() {
+void ThreadPool::barrier(int thread) {
   if (workers_.empty()) return;
   const std::uint32_t generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == workers_.size()) {
     arrived_.store(0, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    generation_.fetch_add(1);
+    wake_sleepers(generation_);
   } else {
-    wait_for_change(generation_, generation);
+    wait_for_change(generation_, generation, thread);
   }
 }
 

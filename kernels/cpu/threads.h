@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -29,23 +31,41 @@ public:
   }
 
   /// Called by every thread from within run(): returns when all have called it.
-  void barrier();
+  void barrier(int thread);
+
+  /// Called by a thread from within run(): what it brings into its second-level cache whenever it waits, from now on.
+  /// Goes on where it stopped where that has the same beginning. A hint: the bytes are never read.
+  void read_ahead(int thread, std::span<const std::byte> bytes);
 
 private:
   using Function = void (*)(void* context, int thread);
 
+  /// What one thread is still to fetch while it waits; only that thread looks at it.
+  struct alignas(64) ReadAhead {
+    const std::byte* begin = nullptr;
+    const std::byte* at = nullptr;
+    const std::byte* end = nullptr;
+
+    bool fetch();
+  };
+
+  void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int thread);
+  void wake_sleepers(std::atomic<std::uint32_t>& value);
   void run_erased(Function function, void* context);
   void worker(int thread);
 
   std::vector<std::thread> workers_;
+  std::vector<ReadAhead> ahead_;
+  // Two cache lines: one that waiting threads look at, and one that each thread writes when it is done. Weights that
+  // stream by displace both, and every line more is a wait for memory.
+  alignas(64) std::atomic<std::uint32_t> epoch_{0}; // run() calls
+  std::atomic<std::uint32_t> generation_{0};        // barriers
+  std::atomic<std::uint32_t> sleepers_{0};
+  bool stopping_ = false;
   Function function_ = nullptr;
   void* context_ = nullptr;
-  // Each on its own cache line: the counters are written by many, the epochs read by many.
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};
-  alignas(64) std::atomic<std::uint32_t> running_{0};
-  alignas(64) std::atomic<std::uint32_t> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> generation_{0};
-  bool stopping_ = false;
+  alignas(64) std::atomic<std::uint32_t> running_{0}; // workers that aren't done
+  std::atomic<std::uint32_t> arrived_{0};             // threads at the barrier
 };
 
 /// Contiguous share [begin, end) of `total` items for a thread, in multiples of `unit` but for the last.

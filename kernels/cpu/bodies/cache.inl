@@ -1,10 +1,5 @@
 // Pages of the KV cache: storing a position, and reading a head's 64 keys or values back as floats.
 
-KERN_INLINE void store_element(std::byte* data, Format format, int index, float value) {
-  if (format == Format::f32) reinterpret_cast<float*>(data)[index] = value;
-  else reinterpret_cast<Half*>(data)[index] = to_half(value);
-}
-
 /// One block of 32 numbers as ggml rounds them to q8_0 or q4_0 (ties to even): codes (q4_0: 0..15, standing for
 /// code - 8) and the scale.
 KERN_INLINE Half round_cache_block(Format format, const float* x, std::uint8_t* codes) {
@@ -38,11 +33,23 @@ struct CachePlace {
   KERN_INLINE int index(int dim, int of) const { return is_key ? key_index(dim, slot) : value_index(slot, dim, of); }
 };
 
+KERN_INLINE void store_halves_of(std::byte* head, const CachePlace& place, const float* x) {
+  auto* to = reinterpret_cast<std::uint16_t*>(head);
+  int d = 0;
+  for (; d + lane_count <= place.dims; d += lane_count) {
+    std::uint16_t halves[lane_count];
+    store_halves(halves, load_vector<Floats>(x + d));
+    for (int i = 0; i < lane_count; ++i) to[place.index(d + i, place.dims)] = halves[i];
+  }
+  for (; d < place.dims; ++d) to[place.index(d, place.dims)] = to_half(x[d]).bits;
+}
+
 KERN_INLINE void store_vector_of(Format format, std::byte* head, const CachePlace& place, const float* x) {
-  if (format == Format::f32 || format == Format::f16) {
-    for (int d = 0; d < place.dims; ++d) store_element(head, format, place.index(d, place.dims), x[d]);
+  if (format == Format::f32) {
+    for (int d = 0; d < place.dims; ++d) reinterpret_cast<float*>(head)[place.index(d, place.dims)] = x[d];
     return;
   }
+  if (format == Format::f16) return store_halves_of(head, place, x);
   const bool four_bits = format == Format::q4_0;
   const int bytes = four_bits ? place.dims / 2 : place.dims;
   auto* codes_of = reinterpret_cast<std::uint8_t*>(head);

@@ -9,10 +9,11 @@
 //   dot_bytes<max_code>(acc, codes, x)  acc + the sum of a lane's four codes (unsigned, at most `max_code`) times x's
 //                                  four bytes (signed, -127..127)
 //   wide_is_signed                 codes above 127 stand for code - 128: then no correction is due
-//   code_class(max_code, group)    the largest code that tiles of groups of so many columns treat as this one
+//   code_class(max_code, group, whole)  the largest code that tiles of groups of so many columns, with scales that are
+//                                  whole numbers or not, treat as this one
 //   dot_pairs(acc, a, b)           acc + the sum of a lane's two 16-bit products
 //   to_floats, fused_lanes (a * b + c), fused_negated (c - a * b), look_up (a byte of 16 for each index byte),
-//   load_halves, load_shorts, load_bytes_wide, largest_lane
+//   load_halves, store_halves (to nearest, ties to even, as to_half), load_shorts, load_bytes_wide, largest_lane
 
 #if defined(__AVX512VNNI__)
 constexpr int lane_count = 16;
@@ -74,6 +75,10 @@ template <int max_code> KERN_INLINE Ints add_to_run(Ints run, Words codes, std::
   return dot_bytes<max_code>(run, codes, x);
 }
 template <int max_code> KERN_INLINE Ints end_run(Ints, Ints run) { return run; }
+
+/// Whether a run that widens is multiplied by a whole scale for nothing, see scaled_product_avx2.inl.
+constexpr bool scales_runs(int) { return false; }
+KERN_INLINE Ints whole_lanes(Ints scale) { return scale; }
 #endif
 
 /// Keeps what was loaded in its register: the compiler would rather load it anew for every operation with it. Tiles of

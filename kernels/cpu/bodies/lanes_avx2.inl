@@ -8,7 +8,7 @@ constexpr int tile_vectors = 2;
 #if defined(__AVXVNNI__)
 
 constexpr bool wide_is_signed = false;
-constexpr int code_class(int, int) { return 255; } // any unsigned code
+constexpr int code_class(int, int, bool) { return 255; } // any unsigned code
 
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
   return (Ints)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)codes, _mm256_set1_epi32(x));
@@ -17,11 +17,11 @@ template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::i
 #else
 
 constexpr bool wide_is_signed = true;
-constexpr int code_class(int max_code, int group) {
+constexpr int code_class(int max_code, int group, bool whole) {
   if (max_code <= 15) return 15;
   // Two runs of four are one too many for the registers beside 8 sums and 8 results: Q5_0 75, without 83; NVFP4, whose
   // groups of 16 are one run, 63, without 57 (multiply-adds in G/s, 2048 x 2048 by 120 tokens).
-  if (max_code <= 31) return group == 16 ? 31 : 127;
+  if (max_code <= 31) return group == 16 || whole ? 31 : 127;
   return max_code <= 63 ? 63 : max_code <= 127 ? 127 : 255;
 }
 
@@ -55,6 +55,16 @@ template <int max_code> KERN_INLINE Ints end_run(Ints sum, Ints run) {
   return runs_are_narrow(max_code) ? add_widened(sum, (__m256i)run) : run;
 }
 
+constexpr bool scales_runs(int max_code) { return runs_are_narrow(max_code); }
+/// A whole scale twice a lane.
+KERN_INLINE Ints whole_lanes(Ints scale) {
+  return (Ints)_mm256_blend_epi16((__m256i)scale, _mm256_slli_epi32((__m256i)scale, 16), 0xAA);
+}
+/// total + scale * the sum of a narrow run
+KERN_INLINE Ints end_scaled_run(Ints total, Ints run, Ints scale) {
+  return total + (Ints)_mm256_madd_epi16((__m256i)run, (__m256i)scale);
+}
+
 #endif
 
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
@@ -69,6 +79,9 @@ KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
 }
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph((__m256)from, _MM_FROUND_TO_NEAREST_INT));
 }
 KERN_INLINE Words load_shorts(const std::uint16_t* from) {
   return (Words)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));

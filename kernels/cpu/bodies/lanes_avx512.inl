@@ -10,7 +10,7 @@ constexpr int tile_tokens = 6; // with two vectors of rows 12 sums and 12 result
 constexpr int tile_vectors = 2; // 8 loads serve 12 products
 
 constexpr bool wide_is_signed = false;
-constexpr int code_class(int, int) { return 255; } // any unsigned code
+constexpr int code_class(int, int, bool) { return 255; } // any unsigned code
 
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
   return (Ints)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)codes, _mm512_set1_epi32(x));
@@ -27,6 +27,9 @@ KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
 }
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph((__m512)from, _MM_FROUND_TO_NEAREST_INT));
 }
 KERN_INLINE Words load_shorts(const std::uint16_t* from) {
   return (Words)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));

@@ -6,7 +6,7 @@ constexpr int tile_vectors = 2; // 8 loads serve 12 products
 // Products are of signed bytes. (Those of whole 2 x 8 by 8 x 2 matrices, i8mm, want two rows of eight codes a vector
 // and leave four sums of two rows and two tokens: neither is a lane a row.)
 constexpr bool wide_is_signed = true;
-constexpr int code_class(int max_code, int) { return max_code > 127 ? 255 : 127; }
+constexpr int code_class(int max_code, int, bool) { return max_code > 127 ? 255 : 127; }
 
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
   if constexpr (max_code > 127) codes ^= 0x80808080u;
@@ -38,6 +38,9 @@ KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
 }
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
+}
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)from)));
 }
 KERN_INLINE Words load_shorts(const std::uint16_t* from) { return (Words)vmovl_u16(vld1_u16(from)); }
 KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {

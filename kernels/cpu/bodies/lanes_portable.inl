@@ -4,7 +4,7 @@ constexpr int tile_tokens = 2;
 constexpr int tile_vectors = 1;
 
 constexpr bool wide_is_signed = false;
-constexpr int code_class(int, int) { return 255; } // any unsigned code
+constexpr int code_class(int, int, bool) { return 255; } // any unsigned code
 
 #if defined(__SSE2__)
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
@@ -52,6 +52,9 @@ KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   Floats out;
   for (int i = 0; i < lane_count; ++i) out[i] = to_float(Half{from[i]});
   return out;
+}
+KERN_INLINE void store_halves(std::uint16_t* to, Floats from) {
+  for (int i = 0; i < lane_count; ++i) to[i] = to_half(from[i]).bits;
 }
 KERN_INLINE Words load_shorts(const std::uint16_t* from) {
   Words out;

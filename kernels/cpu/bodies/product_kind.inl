@@ -12,7 +12,7 @@ template <int group_columns, int rounding, bool minimums, int largest_code> stru
 #if !defined(KERN_TILE_REGISTERS) // they have their own
 template <class Traits>
 using KindOf = ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min,
-                           code_class(PanelCodec<Traits>::max_code, Traits::group)>;
+                           code_class(PanelCodec<Traits>::max_code, Traits::group, sums_whole<Traits>)>;
 #endif
 
 /// Where results so far come from, and where they go. Between runs of k they stay close together: the rows of a result

@@ -1,5 +1,11 @@
 // 16 rows of an unpacked panel times a tile of tokens, in the canonical arithmetic of kernels/backend.h.
 
+#if defined(KERN_NARROW_RUNS)
+#include "kernels/cpu/bodies/scaled_product_avx2.inl"
+#else
+template <class Kind> constexpr int vectors_at_once = tile_vectors;
+#endif
+
 /// V vectors of rows times T tokens over `blocks` rounding blocks.
 template <class Kind, int V, int T>
 void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const TileResults& results) {
@@ -95,13 +101,23 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const
   });
 }
 
+template <class Kind, int V, int T>
+void kind_tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const TileResults& results) {
+#if defined(KERN_NARROW_RUNS)
+  if constexpr (is_scaled_kind<Kind>) return scaled_tile_product<Kind, V, T>(panel, x, blocks, results);
+  else
+#endif
+    return tile_product<Kind, V, T>(panel, x, blocks, results);
+}
+
 /// `rows` rows (a multiple of 16) of a chunk with a tile of T tokens.
 template <class Kind, int T>
 void chunk_rows_product(const PanelChunk& chunk, int rows, const TileChunk& x, int blocks, const TileResults& results) {
   int lane = 0;
-  for (; lane + tile_vectors * lane_count <= rows; lane += tile_vectors * lane_count)
-    tile_product<Kind, tile_vectors, T>(chunk.from(lane), x, blocks, results.at(lane));
-  for (; lane < rows; lane += lane_count) tile_product<Kind, 1, T>(chunk.from(lane), x, blocks, results.at(lane));
+  constexpr int vectors = vectors_at_once<Kind>;
+  for (; lane + vectors * lane_count <= rows; lane += vectors * lane_count)
+    kind_tile_product<Kind, vectors, T>(chunk.from(lane), x, blocks, results.at(lane));
+  for (; lane < rows; lane += lane_count) kind_tile_product<Kind, 1, T>(chunk.from(lane), x, blocks, results.at(lane));
 }
 
 template <class Kind> KERN_INLINE void prepare_tile_products(int) {}

@@ -53,7 +53,7 @@ template <class Kind> constexpr int tile_columns = Kind::group < 32 ? Kind::grou
 template <class Traits>
 using KindOf = std::conditional_t<in_planes<Traits>, PlaneKindOf<Traits>,
                                   ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min,
-                                              code_class(PanelCodec<Traits>::max_code, Traits::group)>>;
+                                              code_class(PanelCodec<Traits>::max_code, Traits::group, false)>>;
 template <class Kind> constexpr bool is_plane_kind = Kind::block == 256;
 
 /// Has to be called before products with tiles of so many tokens. It takes hundreds of cycles.

@@ -34,10 +34,15 @@ constexpr int plane_minimums = 16; // of a block, zeros behind the groups
 template <class Traits>
 constexpr bool has_bias = !Traits::has_min && !signed_panels && !(PanelCodec<Traits>::max_code > 127 && wide_is_signed);
 
+/// Whether tiles multiply runs by whole scales; then the codes' bias meets those apart.
+template <class Traits>
+constexpr bool in_scaled_runs = sums_whole<Traits> && !signed_panels && scales_runs(PanelCodec<Traits>::max_code);
+template <class Traits> constexpr bool halves_bias = in_scaled_runs<Traits>&& has_bias<Traits>;
+
 /// Corrections for each rounding block. Without minimums one a group: minus the codes' bias times the sum of the
-/// group's activations, where a product's sum starts. With minimums one for each two groups: the sums of their
-/// activations as two 16-bit halves. In planes with minimums one for each of plane_minimums groups, by token: its
-/// activations' sum as two bfloat16, a multiple of 128 and the rest.
+/// group's activations, where a product's sum starts; with scaled runs two 16-bit numbers of that sum. With minimums
+/// one for each two groups: the sums of their activations as two 16-bit halves. In planes with minimums one for each of
+/// plane_minimums groups, by token: its activations' sum as two bfloat16, a multiple of 128 and the rest.
 template <class Traits>
 constexpr int corrections_per_block = !Traits::has_min    ? rounding_groups<Traits>
                                       : in_planes<Traits> ? plane_minimums
@@ -61,6 +66,15 @@ template <int groups> KERN_INLINE void plane_sums(const std::int16_t* sums, int 
   __builtin_memcpy(corrections, by_token, static_cast<std::size_t>(tokens) * plane_minimums * sizeof *corrections);
 }
 
+/// What a group with such a sum of activations has too much because of its codes' bias.
+template <class Traits> KERN_INLINE std::int32_t bias_of(std::int32_t sum) {
+  const std::int32_t bias = -PanelCodec<Traits>::bias * sum;
+  if constexpr (!halves_bias<Traits>) return bias;
+  const std::int32_t half = bias >> 1;
+  return static_cast<std::int32_t>((half & 0xFFFF) |
+                                   static_cast<std::int32_t>(static_cast<std::uint32_t>(bias - half) << 16));
+}
+
 /// corrections [columns / rounding block][corrections_per_block][T] of one tile
 template <class Traits>
 void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int32_t* corrections) {
@@ -76,7 +90,7 @@ void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int
   if constexpr (!Traits::has_min) {
     for (int g = 0; g < columns / Traits::group; ++g)
       for (int t = 0; t < tokens; ++t)
-        corrections[g * tokens + t] = has_bias<Traits> ? -PanelCodec<Traits>::bias * group_sum(g, t) : 0;
+        corrections[g * tokens + t] = has_bias<Traits> ? bias_of<Traits>(group_sum(g, t)) : 0;
   } else if constexpr (in_planes<Traits>) {
     for (int b = 0; b < columns / rounding_block<Traits>; ++b)
       plane_sums<rounding_groups<Traits>>(sums + b * 16 * tokens, tokens, corrections + b * plane_minimums * tokens);

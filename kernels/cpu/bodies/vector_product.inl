@@ -45,7 +45,8 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, co
       const PanelSource source = panel_source<Traits>(panel, blocks, b, part * lane_count);
       Ints sums[groups];
       unroll<groups>([&](auto g) __attribute__((always_inline)) {
-        sums[g] = Traits::has_min ? Ints{} : Ints{} + corrections[g];
+        if constexpr (halves_bias<Traits>) sums[g] = dot_pairs(Ints{}, every_lane(0x00010001u), corrections[g]);
+        else sums[g] = Traits::has_min ? Ints{} : Ints{} + corrections[g];
       });
       Ints run[Traits::width / 4 / steps];
       Codec::codes(
@@ -64,7 +65,7 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, co
     };
     unroll<P>([&](auto p) __attribute__((always_inline)) {
       const std::byte* panel = panels + p * stride;
-      prefetch_block<Traits>(panel, b);
+      prefetch_block<Traits>(panel, b, blocks, (P - 1) * stride);
       // More than two copies of the longest loop body there is only take time to compile and room.
       if constexpr (parts <= 2)
         unroll<parts>([&](auto part)
