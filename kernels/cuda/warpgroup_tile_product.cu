@@ -410,10 +410,11 @@ __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_produ
 } // namespace
 
 void launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
-                                   Epilogue epilogue, unsigned row_tiles, std::uint32_t* expired) {
-  const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens, expired};
+                                   Epilogue epilogue, const WarpgroupOptions& options) {
+  const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens, options.expired};
   // Of two warpgroups one makes weights or scales sums while the other's products are under way.
-  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0}, row_tiles);
+  const WarpgroupGrid blocks =
+      WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0}, options.row_tiles);
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float) {
       constexpr std::size_t bytes = product_stages * ProductStage<Traits>::bytes + sizeof(ProductControl);
