@@ -26,7 +26,7 @@ template <class Traits> void check_warpgroup_tile(CpuBackend& cpu, const Product
   ProductProblem<Traits>(shape).check(cpu, [&](OnDevice& on, std::span<const cuda::ProductPart> parts, const float* x) {
     const auto rounded = test::quantize_on_device(on, x, shape.tokens, shape.columns);
     cuda::launch_warpgroup_tile_product(on.device(), parts, rounded.for_format(Traits::id), shape.tokens,
-                                        shape.epilogue, row_tiles);
+                                        shape.epilogue, {row_tiles, nullptr});
   });
 }
 

@@ -87,12 +87,16 @@ void launch_tile_attention(Device& device, const AttentionShape& shape, const Kv
 /// a scale that is infinite, or above 2^104, may give not a number where the canonical arithmetic gives infinity.
 void launch_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
                          Epilogue epilogue);
+/// What changes no bit of a product by warpgroups.
+struct WarpgroupOptions {
+  unsigned row_tiles = 0; // how many times 64 rows a block has, 1 or 2; 0: what is fastest
+  /// On the device: becomes 1 where copies that are waited for don't come within seconds. Null: the kernel fails then.
+  std::uint32_t* expired = nullptr;
+};
 /// The same with sm_90a's products of warpgroups, without its exception. Only for devices that have them: see
-/// Device::warpgroup_products(). row_tiles: how many times 64 rows a block has, 1 or 2; 0: what is fastest. It changes
-/// no bit. Where copies that are waited for don't come within seconds the kernel fails; or, with `expired` on the
-/// device, that becomes 1.
+/// Device::warpgroup_products().
 void launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
-                                   Epilogue epilogue, unsigned row_tiles = 0, std::uint32_t* expired = nullptr);
+                                   Epilogue epilogue, const WarpgroupOptions& options = {});
 /// Float weights with many tokens, in the canonical arithmetic.
 void launch_lane_tile_product(Device& device, std::span<const ProductPart> parts, const float* x, int tokens,
                               Epilogue epilogue);

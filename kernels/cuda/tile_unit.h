@@ -9,7 +9,7 @@
 namespace kern::cuda {
 
 /// Minimums of blocks of 256, and of roundings of 32.
-template <class Traits> inline constexpr bool wide_minimums = has_whole_scales<Traits>&& Traits::has_min;
+template <class Traits> inline constexpr bool wide_minimums = Traits::has_min ? has_whole_scales<Traits> : false;
 template <class Traits> inline constexpr bool narrow_minimums = !has_whole_scales<Traits> && Traits::has_min;
 
 /// Where panels of a block begin.

@@ -124,7 +124,7 @@ template <class Traits> bool check_integers(Device& device, CheckMemory& memory,
   const ProductPart parts[] = {{weight, nullptr, expected}, {weight, nullptr, found}};
   launch_tile_product(device, {parts, 1}, rounded, check_tokens, Epilogue::store);
   auto* expired = reinterpret_cast<std::uint32_t*>(memory.take(sizeof(std::uint32_t)));
-  launch_warpgroup_tile_product(device, {parts + 1, 1}, rounded, check_tokens, Epilogue::store, 2, expired);
+  launch_warpgroup_tile_product(device, {parts + 1, 1}, rounded, check_tokens, Epilogue::store, {2, expired});
   return memory.read(expired, 1)[0] == 0 && same_results(memory, expected, found, check_rows);
 }
 

@@ -320,27 +320,32 @@ template <class Traits> struct StageWalk {
     if (at.lane == 0) arrive(barrier);
   }
 
-  /// Brings a unit of the tokens and of each panel, by one warp, a lane each.
-  KERN_DEVICE void fetch(int unit) const {
+  static constexpr unsigned panel_bytes = Unit<Traits>::panel_bytes;
+
+  /// Brings a unit of each panel, by one warp, a lane each; the stage expects the tokens too.
+  KERN_DEVICE void fetch_panels(int unit) const {
     if (unit >= call.x.units) return;
     const unsigned slot = static_cast<unsigned>(unit) % product_stages;
     const int round = unit / static_cast<int>(product_stages);
     const unsigned panels = warpgroups * warpgroup_panels;
-    constexpr unsigned panel_bytes = Unit<Traits>::panel_bytes;
     if (at.lane == 0) {
       if (round > 0) wait(control.empty[slot], round - 1);
       arrive_expecting(control.full[slot], Stage::token_bytes + panels * panel_bytes);
     }
     warp_barrier();
-    unsigned char* stage = stages + slot * Stage::bytes;
-    if (at.lane == 0)
-      copy_bulk(stage, call.x.tile<Unit<Traits>::rounding>(block_x(), unit), Stage::token_bytes, control.full[slot]);
     if (at.lane >= panels) return;
     const PanelPlace place = call.list.place_within(first_slot + static_cast<int>(at.lane));
     const std::size_t index =
         static_cast<std::size_t>(place.panel) * static_cast<std::size_t>(call.x.units) + static_cast<std::size_t>(unit);
-    copy_bulk(stage + Stage::panels + at.lane * panel_bytes, call.list.parts[place.part].weights + index * panel_bytes,
-              panel_bytes, control.full[slot]);
+    copy_bulk(stages + slot * Stage::bytes + Stage::panels + at.lane * panel_bytes,
+              call.list.parts[place.part].weights + index * panel_bytes, panel_bytes, control.full[slot]);
+  }
+  /// Afterwards, a unit of the tokens.
+  KERN_DEVICE void fetch_tokens(int unit) const {
+    if (unit >= call.x.units || at.lane != 0) return;
+    const unsigned slot = static_cast<unsigned>(unit) % product_stages;
+    copy_bulk(stages + slot * Stage::bytes, call.x.tile<Unit<Traits>::rounding>(block_x(), unit), Stage::token_bytes,
+              control.full[slot]);
   }
 
   /// Two warpgroups take turns: each begins a stage when the other has begun half of it, or of the one before. So one
@@ -353,8 +358,15 @@ template <class Traits> struct StageWalk {
 
   KERN_DEVICE void multiply(GroupResults& results) const {
     const bool fetches = thread_index() / 32 == 0;
-    if (fetches) fetch(0);
-    if (fetches) fetch(1);
+    if (fetches) {
+      fetch_panels(0);
+      fetch_panels(1);
+    }
+    wait_for_inputs(); // weights are none
+    if (fetches) {
+      fetch_tokens(0);
+      fetch_tokens(1);
+    }
     unsigned slot = 0;
     int round = 0;
     KERN_NO_UNROLL
@@ -368,7 +380,9 @@ template <class Traits> struct StageWalk {
                 if (warpgroups == 2) arrive_as_warp(control.half[at.warpgroup]);
               },
               [&] {
-                if (fetches) fetch(unit + 2); // where the other warpgroup is done with the unit before
+                if (!fetches) return;
+                fetch_panels(unit + 2); // where the other warpgroup is done with the unit before
+                fetch_tokens(unit + 2);
               });
       arrive_as_warp(control.empty[slot]);
       if (++slot < product_stages) continue;
@@ -389,17 +403,18 @@ template <class Traits> KERN_DEVICE void multiply_warpgroup_tile(const Warpgroup
 
 template <class Traits>
 __global__ void __launch_bounds__(2 * warpgroup_threads, 1) warpgroup_tile_product(WarpgroupTileProduct call) {
-  wait_for_inputs();
   if constexpr (has_warpgroup_products) multiply_warpgroup_tile<Traits>(call);
+  else wait_for_inputs();
 }
 
 } // namespace
 
 void launch_warpgroup_tile_product(Device& device, std::span<const ProductPart> parts, const RoundedRows& x, int tokens,
-                                   Epilogue epilogue, unsigned row_tiles, std::uint32_t* expired) {
-  const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens, expired};
+                                   Epilogue epilogue, const WarpgroupOptions& options) {
+  const WarpgroupTileProduct call{PanelList::make(parts, epilogue), x, tokens, options.expired};
   // Of two warpgroups one makes weights or scales sums while the other's products are under way.
-  const WarpgroupGrid blocks = WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0}, row_tiles);
+  const WarpgroupGrid blocks =
+      WarpgroupGrid::make(device.info(), call.list.slots, tokens, {0.6, 1.0}, options.row_tiles);
   visit_format(parts[0].weight.format, [&]<class Traits>(Traits) {
     if constexpr (!Traits::is_float) {
       constexpr std::size_t bytes = product_stages * ProductStage<Traits>::bytes + sizeof(ProductControl);

@@ -17,6 +17,7 @@ struct HostDeviceOptions {
   std::size_t shared_bytes = 0;
   ThreadOrder order = ThreadOrder::forward;
   bool misread_operands = false;
+  bool lose_copies = false;
 };
 
 inline HostDeviceOptions& host_device() {
