@@ -113,7 +113,7 @@ std::string plan_table(const Plan& plan) {
       "read for every token; the system can drop and reread them");
   row("token table, mapped", plan.weights.table.mapped_bytes, "only rows of tokens that occur become resident");
   row("weights, private", plan.weights.matrices.private_bytes,
-      "interleaved for the processor; norms and biases as floats");
+      "laid out for the processor; norms and biases as floats");
   row("KV cache", plan.cache_bytes_used,
       fmt::format("{} when the context is full", format_bytes(plan.session.cache_bytes)));
   row("scratch", plan.session.scratch_bytes, "buffers of a step and of the threads");

@@ -286,9 +286,9 @@ TEST_CASE("one token meets large matrices with the same result on any number of 
       results.insert(results.end(), out.begin(), out.end());
     };
     for (int step = 0; step < 3; ++step)
-      for (const Matrix* matrix : {&small, &large, &mapped}) multiply(*matrix);
+      for (const Matrix* matrix : std::initializer_list<const Matrix*>{&small, &large, &mapped}) multiply(*matrix);
     large = Matrix{}; // the one that came after another, and before one
-    for (const Matrix* matrix : {&small, &mapped}) multiply(*matrix);
+    for (const Matrix* matrix : std::initializer_list<const Matrix*>{&small, &mapped}) multiply(*matrix);
     small = Matrix{};
     multiply(mapped);
     if (threads == 1) expected = results;

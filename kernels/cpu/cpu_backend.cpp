@@ -41,7 +41,7 @@ public:
   const std::byte* data = nullptr; // [rows] of row_bytes; vectors: floats
   std::size_t row_bytes = 0;
   bool interleaved = false;    // panels of 16 rows in the arena
-  std::byte* panels = nullptr; // where they go while the weight still waits for that
+  std::byte* target = nullptr; // its place in the arena, while it still waits to be moved there
   std::span<const std::byte> source;
   bool droppable = false;
   std::vector<float> floats; // owned by vectors
@@ -136,9 +136,9 @@ void CpuBackend::expect_weights(std::uint64_t bytes) {
   arena_ = nullptr;
 }
 
-bool CpuBackend::interleaves(const WeightSource& source, WeightUse use) const {
+bool CpuBackend::moves(const WeightSource& source, WeightUse use) const {
   return use == WeightUse::matrix && (repack_ == Repack::at_once || repack_ == Repack::when_used) &&
-         kernels_.interleaves(source.format);
+         (kernels_.interleaves(source.format) || find_format(source.format)->is_float);
 }
 
 std::string CpuBackend::description() const {
@@ -167,7 +167,7 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
     kernels_.decode_row(source.format, source.bytes.data(), static_cast<int>(source.columns), 1.0f,
                         weight->floats.data());
     weight->data = reinterpret_cast<const std::byte*>(weight->floats.data());
-  } else if (interleaves(source, use)) {
+  } else if (moves(source, use)) {
     weight->source = source.bytes;
     weight->droppable = source.droppable;
     const std::size_t bytes = static_cast<std::size_t>(panels_of(source.rows)) * panel_rows * weight->row_bytes;
@@ -175,9 +175,9 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
       arena_ = std::make_shared<PanelArena>(std::max<std::size_t>(align_up(bytes), expected_));
       expected_ = 0; // what doesn't fit after that gets its own
     }
-    weight->panels = arena_->take(align_up(bytes));
+    weight->target = arena_->take(align_up(bytes));
     weight->arena = arena_;
-    if (repack_ == Repack::at_once) interleave(*weight);
+    if (repack_ == Repack::at_once) move(*weight);
   }
   return weight;
 }
@@ -196,24 +196,26 @@ std::int64_t rows_at_once(const Weight& weight, int tokens) {
 MatrixRows CpuBackend::settle(const Weight& weight, int tokens) {
   // Layout is the backend's business and changes no result: to everybody else the weight stays the same.
   auto& waiting = const_cast<CpuWeight&>(cpu(weight));
-  if (settles_ && waiting.panels && !waiting.interleaved) interleave(waiting);
+  if (settles_ && waiting.target) move(waiting);
   return {waiting.data, waiting.row_bytes, waiting.rows, rows_at_once(weight, tokens)};
 }
 
-void CpuBackend::interleave(CpuWeight& weight) {
+void CpuBackend::move(CpuWeight& weight) {
   const std::int64_t panels = panels_of(weight.rows);
-  const std::size_t panel_bytes = weight.row_bytes * panel_rows;
+  weight.interleaved = kernels_.interleaves(weight.format);
   pool_.run([&](int thread) {
     const Share share = share_of(panels, thread, pool_.size());
     for (std::int64_t p = share.begin; p < share.end; ++p) {
-      const std::int64_t row = p * panel_rows;
-      kernels_.interleave(weight.format, weight.source.data() + static_cast<std::size_t>(row) * weight.row_bytes,
-                          weight.row_bytes, static_cast<int>(std::min<std::int64_t>(panel_rows, weight.rows - row)),
-                          static_cast<int>(weight.columns), weight.panels + static_cast<std::size_t>(p) * panel_bytes);
+      const auto count = static_cast<int>(std::min<std::int64_t>(panel_rows, weight.rows - p * panel_rows));
+      const std::size_t offset = static_cast<std::size_t>(p) * panel_rows * weight.row_bytes;
+      const std::byte* from = weight.source.data() + offset;
+      if (weight.interleaved)
+        kernels_.interleave(weight.format, from, weight.row_bytes, count, static_cast<int>(weight.columns),
+                            weight.target + offset);
+      else std::memcpy(weight.target + offset, from, static_cast<std::size_t>(count) * weight.row_bytes);
     }
   });
-  weight.data = weight.panels;
-  weight.interleaved = true;
+  weight.data = std::exchange(weight.target, nullptr);
   if (weight.droppable) drop_pages(weight.source);
 }
 
@@ -221,7 +223,7 @@ MemoryUse CpuBackend::weight_memory(const WeightSource& source, WeightUse use) c
   const std::size_t bytes_of_row = row_bytes(source.format, static_cast<std::size_t>(source.columns));
   MemoryUse memory;
   if (use == WeightUse::vector) memory.private_bytes = static_cast<std::uint64_t>(source.columns) * sizeof(float);
-  else if (interleaves(source, use))
+  else if (moves(source, use))
     memory.private_bytes = static_cast<std::uint64_t>(panels_of(source.rows)) * panel_rows * bytes_of_row;
   else memory.mapped_bytes = static_cast<std::uint64_t>(source.rows) * bytes_of_row;
   return memory;
