@@ -273,8 +273,8 @@ void CpuBackend::prepare_rows(int thread, int threads, const ProductInput& input
   bool kinds[2] = {};
   for (const Product& product : products)
     if (const int block = activation_block(product.weight->format)) kinds[block == 256] = true;
-  const bool arranged =
-      std::ranges::any_of(products, [&](const Product& product) { return arranges(product.weight->format, x.rows); });
+  const bool arranged = std::ranges::any_of(
+      products, [&](const Product& product) { return arranges(product.weight->format, input.x.rows); });
   const int unit = arranged ? arranged_unit : 1;
   const Share rows = share_of(x.rows, thread, threads, unit);
   for (std::int64_t begin = rows.begin; begin < rows.end; begin += unit) {
