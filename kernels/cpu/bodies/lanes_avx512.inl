@@ -39,8 +39,7 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
 }
 KERN_INLINE std::int32_t largest_lane(Ints v) { return _mm512_reduce_max_epi32((__m512i)v); }
 
-/// sums [count / 16] = exact sums of 16 codes each; four at a time, because sums across lanes one by one take longer
-/// than the rounding.
+/// sums [count / 16] = exact sums of 16 codes each, four at a time
 template <int count> KERN_INLINE void sum_codes(const std::int8_t* codes, std::int16_t* sums) {
   constexpr int at_once = count < 64 ? count : 64;
   for (int i = 0; i < count; i += at_once) {

@@ -137,7 +137,7 @@ KERN_INLINE void store_planes(std::uint8_t* low, std::uint8_t* high, Words codes
     const auto bytes = reinterpret_cast<HalfWords>(codes);
     constexpr std::uint16_t mask = planes_of<Traits> == 1 ? 0xFFFF : (1 << plane_scale_bits) - 1;
     store_vector(low, bytes * (scale & mask));
-    if constexpr (planes_of < Traits >> 1) store_vector(high, bytes * (scale >> plane_scale_bits));
+    if constexpr (planes_of<Traits> == 2) store_vector(high, bytes * (scale >> plane_scale_bits));
   } else {
     constexpr std::int16_t mask = (1 << plane_bits) - 1;
     const auto scale = reinterpret_cast<HalfInts>(scale_twice);
@@ -239,7 +239,7 @@ template <class Traits> struct RowBlock {
       scales[0] = Traits::block_scale(*block);
       Traits::unpack_scales(*block, whole_scales);
     } else float_scales<Traits>(*block, scales);
-    if constexpr (in_planes<Traits> && planes_of < Traits >> 1) split();
+    if constexpr (in_planes<Traits> && planes_of<Traits> == 2) split();
   }
 
 private:
@@ -273,7 +273,7 @@ void unpack_rows(const std::byte* rows, std::size_t row_bytes, int count, int be
       const RowBlock<Traits> block(r < count ? row + b : nullptr);
       const int place = at * Traits::width * chunk_rows;
       store_row<Traits>(block.codes, signed_panels ? 0u : 0x80808080u, lane.codes + place);
-      if constexpr (in_planes<Traits> && planes_of < Traits >> 1)
+      if constexpr (in_planes<Traits> && planes_of<Traits> == 2)
         store_row<Traits>(block.high, 0u, lane.high_codes + place);
       for (int g = 0; g < floats; ++g) lane.scales[(at * floats + g) * chunk_rows] = block.scales[g];
       if constexpr (sums_whole<Traits> && !in_planes<Traits>)

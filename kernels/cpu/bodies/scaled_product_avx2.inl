@@ -8,7 +8,7 @@ template <class Kind> constexpr bool is_scaled_kind = Kind::whole&& scales_runs(
 /// Vectors of rows in a tile. With runs as long as Q4_K's, sums and totals of two are worth their way through memory:
 /// Q4_K 83 with one, 87 with two, but Q6_K 64 and 59, Q5_K 66 and 60.
 template <class Kind>
-constexpr int vectors_at_once = is_scaled_kind<Kind> && (Kind::group<32 || Kind::max_code> 15) ? 1 : tile_vectors;
+constexpr int vectors_at_once = is_scaled_kind<Kind> && !(Kind::group == 32 && Kind::max_code <= 15) ? 1 : tile_vectors;
 
 /// One group of V vectors of rows with T tokens: total += scale * sum.
 template <class Kind, int V, int T>
