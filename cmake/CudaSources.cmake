@@ -33,6 +33,7 @@ add_library(kern_cuda OBJECT
   kernels/cuda/top_keys.cu
   kernels/cuda/units.cpp
   kernels/cuda/vector_product.cu
+  kernels/cuda/vocabulary_draw.cu
   kernels/cuda/warpgroup_check.cu
   kernels/cuda/warpgroup_float_product.cu
   kernels/cuda/warpgroup_tile_product.cu

@@ -83,7 +83,7 @@ void Sampler::run(SamplerStep step, std::span<const std::int32_t> history, std::
 std::int32_t Sampler::draw(std::uint64_t position) {
   const double number = uniform(options_.seed, position, token_stream);
   if (options_.adaptive_target >= 0.0f) return adaptive_.draw(candidates_, number);
-  candidates_.set_probabilities();
+  candidates_.set_likelihoods();
   return candidates_.items()[candidates_.find(number)].id;
 }
 

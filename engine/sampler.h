@@ -32,8 +32,8 @@ public:
   const SamplerOptions& options() const { return options_; }
   /// The same draws as a chain that a backend knows, where nothing else of the sampler has an effect.
   std::optional<SamplingChain> chain() const;
-  /// What the last call drew from, with probabilities.
-  std::span<const Candidate> candidates() const { return candidates_.items(); }
+  /// What the last call drew from, with likelihoods.
+  const Candidates& candidates() const { return candidates_; }
 
 private:
   void add_bias();

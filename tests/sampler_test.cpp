@@ -79,13 +79,14 @@ SamplerOptions read_options(const nlohmann::json& json) {
 }
 
 void check_candidates(const Sampler& sampler, const nlohmann::json& kept) {
-  std::vector<Candidate> found(sampler.candidates().begin(), sampler.candidates().end());
+  std::vector<Candidate> found(sampler.candidates().items().begin(), sampler.candidates().items().end());
   std::ranges::sort(found, {}, &Candidate::id);
   REQUIRE(found.size() == kept.size());
   for (std::size_t i = 0; i < found.size(); ++i) {
     REQUIRE(found[i].id == kept[i][0].get<std::int32_t>());
     // kern's logits are float between the steps.
-    CHECK(found[i].probability == doctest::Approx(kept[i][1].get<double>()).epsilon(1e-5).scale(1e-3));
+    CHECK(sampler.candidates().probability(found[i]) ==
+          doctest::Approx(kept[i][1].get<double>()).epsilon(1e-5).scale(1e-3));
   }
 }
 
@@ -115,9 +116,9 @@ TEST_CASE("samplers keep the tokens and probabilities of their definitions") {
     for (std::uint64_t position = 0; position < 2; ++position) { // nothing is left of a call
       const std::int32_t token = sampler.sample(logits, history, position);
       check_candidates(sampler, test["kept"]);
-      const auto drawn = std::ranges::find(sampler.candidates(), token, &Candidate::id);
-      REQUIRE(drawn != sampler.candidates().end());
-      CHECK(drawn->probability > 0.0);
+      const auto drawn = std::ranges::find(sampler.candidates().items(), token, &Candidate::id);
+      REQUIRE(drawn != sampler.candidates().items().end());
+      CHECK(drawn->likelihood > 0);
     }
     cut += test["kept"].size() < logits.size() ? 1 : 0;
   }
@@ -137,7 +138,7 @@ TEST_CASE("XTC happens as often as it is told, apart from which token is drawn")
   Sampler plain(without, logits.size());
   for (std::uint64_t i = 0; i < draws; ++i) {
     const std::int32_t token = sampler.sample(logits, {}, i);
-    const bool was_cut = sampler.candidates().size() < logits.size();
+    const bool was_cut = sampler.candidates().items().size() < logits.size();
     excluded += was_cut ? 1 : 0;
     const std::int32_t other = plain.sample(logits, {}, i);
     if (!was_cut) same += token == other ? 1 : 0;
@@ -172,8 +173,8 @@ TEST_CASE("DRY sees repetitions in long histories, in linear time") {
   Sampler sampler(options, 9);
   const std::vector<float> logits(9, 0.0f);
   static_cast<void>(sampler.sample(logits, history, 0));
-  CHECK(sampler.candidates()[7].logit == -1.0f);
-  CHECK(sampler.candidates()[6].logit == 0.0f);
+  CHECK(sampler.candidates().items()[7].logit == -1.0f);
+  CHECK(sampler.candidates().items()[6].logit == 0.0f);
 }
 
 TEST_CASE("a large vocabulary is ordered as far as a share needs, and no further changes it") {
@@ -188,9 +189,9 @@ TEST_CASE("a large vocabulary is ordered as far as a share needs, and no further
     ordered.top_k = 5000; // orders all first
     Sampler other(ordered, flat.size());
     static_cast<void>(other.sample(flat, {}, 0));
-    REQUIRE(sampler.candidates().size() == other.candidates().size());
-    for (std::size_t i = 0; i < other.candidates().size(); ++i)
-      REQUIRE(sampler.candidates()[i].id == other.candidates()[i].id);
+    REQUIRE(sampler.candidates().items().size() == other.candidates().items().size());
+    for (std::size_t i = 0; i < other.candidates().items().size(); ++i)
+      REQUIRE(sampler.candidates().items()[i].id == other.candidates().items()[i].id);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/math.h"
+#include "kernels/sampling.h"
 
 namespace kern {
 
@@ -11,9 +12,6 @@ namespace {
 /// Most shares are reached within so many; each further try sorts that many times more.
 constexpr std::size_t first_try = 128;
 constexpr std::size_t growth = 8;
-
-/// e^-690 over a sum of up to 2^20 terms is still a normal number, as log_f64 wants it.
-constexpr double least_difference = -690.0;
 
 } // namespace
 
@@ -28,7 +26,7 @@ Candidates::Candidates(std::size_t vocab_size) {
 
 void Candidates::load(std::span<const float> logits) {
   items_.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i) items_.push_back({static_cast<std::int32_t>(i), logits[i], 0.0});
+  for (std::size_t i = 0; i < logits.size(); ++i) items_.push_back({static_cast<std::int32_t>(i), logits[i], 0});
   sorted_ = false;
 }
 
@@ -47,16 +45,17 @@ void Candidates::keep_top(std::size_t count) {
 
 void Candidates::keep_first(std::size_t count) { items_.resize(std::clamp<std::size_t>(count, 1, items_.size())); }
 
-void Candidates::keep_share(double share) {
-  set_probabilities();
+void Candidates::keep_share(float share) {
+  set_likelihoods();
+  const std::uint64_t wanted = share_of_sum(sum_, share);
   std::size_t done = 0;
-  double sum = 0.0;
+  std::uint64_t sum = 0;
   for (std::size_t ordered = std::min(first_try, items_.size());; ordered = std::min(ordered * growth, items_.size())) {
     const auto at = [&](std::size_t i) { return items_.begin() + static_cast<std::ptrdiff_t>(i); };
     if (!sorted_) std::partial_sort(at(done), at(ordered), items_.end(), more_likely);
     for (; done < ordered; ++done) {
-      sum += items_[done].probability;
-      if (sum >= share || done + 1 == items_.size()) {
+      sum += items_[done].likelihood;
+      if (sum > wanted) {
         items_.resize(done + 1);
         sorted_ = true;
         return;
@@ -65,34 +64,27 @@ void Candidates::keep_share(double share) {
   }
 }
 
-void Candidates::set_probabilities() {
+void Candidates::set_likelihoods() {
   const float top = sorted_ ? items_.front().logit : std::ranges::min_element(items_, more_likely)->logit;
-  double sum = 0.0;
+  sum_ = 0;
   for (Candidate& c : items_) {
-    // Equal ones are told apart first: where nothing is allowed, all logits are -inf.
-    const double difference = c.logit == top ? 0.0 : static_cast<double>(c.logit) - static_cast<double>(top);
-    c.probability = difference < least_difference ? 0.0 : exp_f64(difference);
-    sum += c.probability;
+    c.likelihood = likelihood(c.logit, top);
+    sum_ += c.likelihood;
   }
-  for (Candidate& c : items_) c.probability /= sum;
 }
 
 double Candidates::entropy() const {
   double entropy = 0.0;
   for (const Candidate& c : items_)
-    if (c.probability > 0.0) entropy -= c.probability * log_f64(c.probability);
+    if (const double p = probability(c); p > 0.0) entropy -= p * log_f64(p);
   return entropy;
 }
 
 std::size_t Candidates::find(double number) const {
-  for (std::size_t i = 0; i < items_.size(); ++i) {
-    number -= items_[i].probability;
-    if (number < 0.0) return i;
-  }
-  // Rounding left a crumb, which never goes to a token of probability 0.
-  std::size_t last = items_.size() - 1;
-  while (last > 0 && items_[last].probability == 0.0) --last;
-  return last;
+  const std::uint64_t drawn = draw_from_sum(sum_, number);
+  std::size_t i = 0;
+  for (std::uint64_t sum = items_[0].likelihood; sum <= drawn; sum += items_[i].likelihood) ++i;
+  return i;
 }
 
 } // namespace kern

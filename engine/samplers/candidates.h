@@ -11,7 +11,7 @@ namespace kern {
 struct Candidate {
   std::int32_t id;
   float logit;
-  double probability; // set by the steps that need it
+  std::uint64_t likelihood; // kernels/sampling.h; set by the steps that need it
 };
 
 /// Greater logit first; ties go to the lower id.
@@ -39,12 +39,15 @@ public:
   void keep_best() { keep_top(1); }
   /// Logits were changed, or the order.
   void mark_unsorted() { sorted_ = false; }
-  /// The most likely come first until their probabilities reach `share`; those stay. Sets the probabilities.
-  void keep_share(double share);
+  /// The most likely come first until their probabilities reach `share`, in [0, 1); those stay.
+  void keep_share(float share);
 
-  /// Sets the probabilities to the softmax of the logits; those of less than e^-690 of the first's count as 0.
-  void set_probabilities();
-  /// Of the probabilities set, in nats.
+  /// Sets the likelihoods, from which probabilities are those of the candidates there are now: the softmax of their
+  /// logits.
+  void set_likelihoods();
+  std::uint64_t sum() const { return sum_; }
+  double probability(const Candidate& c) const { return static_cast<double>(c.likelihood) / static_cast<double>(sum_); }
+  /// Of the probabilities, in nats.
   double entropy() const;
   /// Where a number from [0, 1) falls among the probabilities.
   std::size_t find(double number) const;
@@ -55,6 +58,7 @@ public:
 private:
   std::vector<Candidate> items_;
   std::vector<Candidate> storage_;
+  std::uint64_t sum_ = 0; // of the likelihoods when they were set
   bool sorted_ = false;
 };
 

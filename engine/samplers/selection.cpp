@@ -31,9 +31,9 @@ std::size_t Mirostat::estimate_count(const Candidates& candidates) const {
   double products = 0.0;
   double squares = 0.0;
   for (std::size_t i = 0; i + 1 < mirostat_tokens && i + 1 < items.size(); ++i) {
-    if (items[i + 1].probability == 0.0) break; // nothing can be learnt from what is forbidden
+    if (items[i + 1].likelihood == 0) break; // nothing can be learnt from what is forbidden
     const double ratio = log_f64(static_cast<double>(i + 2) / static_cast<double>(i + 1));
-    products += ratio * (log_f64(items[i].probability) - log_f64(items[i + 1].probability));
+    products += ratio * (log_f64(candidates.probability(items[i])) - log_f64(candidates.probability(items[i + 1])));
     squares += ratio * ratio;
   }
   if (squares == 0.0) return 1;
@@ -53,17 +53,17 @@ std::size_t Mirostat::estimate_count(const Candidates& candidates) const {
 
 std::int32_t Mirostat::draw(Candidates& candidates, double number) {
   candidates.sort();
-  candidates.set_probabilities();
+  candidates.set_likelihoods();
   if (version_ == 1) {
     candidates.keep_first(estimate_count(candidates));
   } else {
-    const auto end =
-        std::ranges::find_if(candidates.items(), [&](const Candidate& c) { return bits(c.probability) > surprise_; });
+    const auto end = std::ranges::find_if(
+        candidates.items(), [&](const Candidate& c) { return bits(candidates.probability(c)) > surprise_; });
     candidates.keep_first(static_cast<std::size_t>(end - candidates.items().begin()));
   }
-  candidates.set_probabilities();
+  candidates.set_likelihoods();
   const Candidate& drawn = candidates.items()[candidates.find(number)];
-  surprise_ -= rate_ * (bits(drawn.probability) - target_);
+  surprise_ -= rate_ * (bits(candidates.probability(drawn)) - target_);
   return drawn.id;
 }
 
@@ -82,20 +82,21 @@ std::int32_t AdaptiveTarget::draw(Candidates& candidates, double number) {
   constexpr double width = 0.3;
   constexpr double peak = 5.0;
   constexpr double sharpness = 10.0;
-  candidates.set_probabilities();
+  candidates.set_likelihoods();
   // What the probabilities were is needed once the draw is made.
   candidates.storage() = candidates.items();
+  const auto sum = static_cast<double>(candidates.sum());
   const double wanted = std::clamp(2.0 * target_ - sum_ / weight_, 0.0, 1.0);
   for (Candidate& c : candidates.items()) {
     if (c.logit == -std::numeric_limits<float>::infinity()) continue;
     // Quadratic near the target, linear far from it.
-    const double distance = __builtin_fabs(c.probability - wanted) / width;
+    const double distance = __builtin_fabs(candidates.probability(c) - wanted) / width;
     c.logit = static_cast<float>(peak - sharpness * distance * distance / (1.0 + distance));
   }
   candidates.mark_unsorted();
-  candidates.set_probabilities();
+  candidates.set_likelihoods();
   const std::size_t drawn = candidates.find(number);
-  sum_ = candidates.storage()[drawn].probability + decay_ * sum_;
+  sum_ = static_cast<double>(candidates.storage()[drawn].likelihood) / sum + decay_ * sum_;
   weight_ = 1.0 + decay_ * weight_;
   return candidates.items()[drawn].id;
 }

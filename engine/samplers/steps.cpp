@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/math.h"
+#include "kernels/sampling.h"
 
 namespace kern {
 
@@ -54,10 +55,10 @@ void keep_top_n_sigma(Candidates& candidates, float n) {
 void keep_typical(Candidates& candidates, float share) {
   if (share >= 1.0f) return;
   candidates.sort();
-  candidates.set_probabilities();
+  candidates.set_likelihoods();
   const double entropy = candidates.entropy();
   const auto distance = [&](const Candidate& c) {
-    return c.probability > 0.0 ? std::abs(-log_f64(c.probability) - entropy) : HUGE_VAL;
+    return c.likelihood > 0 ? std::abs(-log_f64(candidates.probability(c)) - entropy) : HUGE_VAL;
   };
   std::vector<Candidate>& nearest = candidates.storage();
   nearest = candidates.items();
@@ -66,35 +67,34 @@ void keep_typical(Candidates& candidates, float share) {
     const double y = distance(b);
     return x < y || (x == y && more_likely(a, b));
   });
-  double sum = 0.0;
+  const std::uint64_t wanted = share_of_sum(candidates.sum(), share);
+  std::uint64_t sum = 0;
   std::size_t keep = 0;
-  while (keep < nearest.size() && (keep == 0 || sum < static_cast<double>(share))) sum += nearest[keep++].probability;
+  while (sum <= wanted && keep < nearest.size()) sum += nearest[keep++].likelihood;
   nearest.resize(keep);
   candidates.items().swap(nearest);
   candidates.mark_unsorted();
 }
 
 void keep_top_p(Candidates& candidates, float share) {
-  if (share < 1.0f) candidates.keep_share(static_cast<double>(share));
+  if (share < 1.0f) candidates.keep_share(share);
 }
 
 void keep_min_p(Candidates& candidates, float share) {
   if (share <= 0.0f) return;
-  candidates.set_probabilities();
-  double most = 0.0;
-  for (const Candidate& c : candidates.items()) most = std::max(most, c.probability);
-  const double least = static_cast<double>(share) * most;
-  std::erase_if(candidates.items(), [&](const Candidate& c) { return c.probability < least; });
+  candidates.set_likelihoods();
+  std::erase_if(candidates.items(), [&](const Candidate& c) { return !is_likely(c.likelihood, share); });
 }
 
 void exclude_top(Candidates& candidates, const SamplerOptions& options, double chance) {
   if (options.xtc_probability <= 0.0f || options.xtc_threshold > 0.5f || candidates.size() < 2) return;
   if (chance > static_cast<double>(options.xtc_probability)) return;
   candidates.sort();
-  candidates.set_probabilities();
+  candidates.set_likelihoods();
   std::vector<Candidate>& items = candidates.items();
-  const auto end = std::ranges::find_if(
-      items, [&](const Candidate& c) { return c.probability < static_cast<double>(options.xtc_threshold); });
+  const auto end = std::ranges::find_if(items, [&](const Candidate& c) {
+    return candidates.probability(c) < static_cast<double>(options.xtc_threshold);
+  });
   if (end - items.begin() > 1) items.erase(items.begin(), end - 1);
 }
 
@@ -104,7 +104,7 @@ void scale_by_temperature(Candidates& candidates, const SamplerOptions& options)
     if (candidates.size() <= 1) return;
     const auto range = static_cast<double>(options.dynatemp_range);
     const double low = std::max(0.0, temperature - range);
-    candidates.set_probabilities();
+    candidates.set_likelihoods();
     const double share = candidates.entropy() / log_f64(static_cast<double>(candidates.size()));
     temperature = low + (temperature + range - low) * power_f64(share, static_cast<double>(options.dynatemp_exponent));
   }

@@ -123,10 +123,7 @@ struct Draw {
 };
 
 std::size_t draw_bytes(const StepLimits& limits) {
-  SamplingChain most;
-  most.temperature = 1.0f;
-  most.top_k = most_top_k;
-  return sizeof(Draw) + cuda::sampler_bytes(most, std::max(limits.vocab_size, 1));
+  return sizeof(Draw) + cuda::sampler_bytes(std::max(limits.vocab_size, 1));
 }
 
 } // namespace
@@ -341,7 +338,7 @@ void CudaBackend::run_products(std::span<const Product> products, const Input& i
 
 std::optional<std::int32_t> CudaBackend::sample(const SamplingChain& chain, const float* logits, int vocab_size,
                                                 std::uint64_t position) {
-  if (!chain.runs_on_device() || vocab_size > workspace_->limits.vocab_size) return std::nullopt;
+  if (!cuda::can_sample(chain, vocab_size) || vocab_size > workspace_->limits.vocab_size) return std::nullopt;
   auto* on_device = reinterpret_cast<Draw*>(workspace_->draws.data());
   Draw draw;
   draw.position = position;

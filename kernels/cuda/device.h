@@ -114,6 +114,9 @@ KERN_DEVICE std::uint32_t pack_bfloats(float lower, float upper) {
 
 /// Adds to device or shared memory; returns what was there.
 KERN_DEVICE int atomic_add(int* at, int value) { return atomicAdd(at, value); }
+KERN_DEVICE std::uint64_t atomic_add(std::uint64_t* at, std::uint64_t value) {
+  return atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+}
 /// What this thread wrote before is seen by others on the device before what it writes after.
 KERN_DEVICE void device_fence() { __threadfence(); }
 

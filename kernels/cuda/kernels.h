@@ -114,10 +114,14 @@ void launch_warpgroup_float_product(Device& device, std::span<const ProductPart>
 std::size_t warpgroup_float_bytes(int tokens, int columns);
 
 /// *token = what the host's sampler draws from logits [vocab_size], none of them NaN, at *position: of the token to
-/// draw, as Sampler::sample takes it. Ties go to the lower id. All in device memory; scratch: sampler_bytes.
+/// draw, as Sampler::sample takes it. Ties go to the lower id. All in device memory; scratch: sampler_bytes. Where a
+/// logit is NaN the token is any number.
 void launch_sample(Device& device, const SamplingChain& chain, const float* logits, int vocab_size,
                    const std::uint64_t* position, std::int32_t* token, std::byte* scratch);
-std::size_t sampler_bytes(const SamplingChain& chain, int vocab_size);
+/// By whatever chain.
+std::size_t sampler_bytes(int vocab_size);
+/// Whether launch_sample knows how.
+bool can_sample(const SamplingChain& chain, int vocab_size);
 /// *found += how many threads see a logit that is no finite number.
 void launch_find_non_finite(Device& device, const float* logits, int vocab_size, std::int32_t* found);
 

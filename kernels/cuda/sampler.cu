@@ -1,14 +1,14 @@
-// Sampling on the device, with the results of engine/sampler.h: the same double arithmetic in the same order. Sums go
-// over candidates one after the other, which is why the chain begins with a top-k of at most 1024; exponentials and
-// divisions are a thread each.
+// Sampling on the device, with the results of engine/sampler.h: the same arithmetic (kernels/sampling.h), whose sums
+// are whole numbers and so the same in every order. Here are chains that begin with a top-k: one block draws from
+// sorted candidates. vocabulary_draw.cu has the others.
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/top_keys.h"
+#include "kernels/cuda/vocabulary_draw.h"
 #include "kernels/random.h"
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 
 namespace kern::cuda {
 
@@ -25,73 +25,37 @@ struct DrawToken {
 };
 
 struct SamplerShared {
-  double weights[most_top_k]; // e^(logit - greatest logit)
-  double shares[most_top_k];  // probabilities
+  std::uint64_t likelihoods[most_top_k];
   float logits[most_top_k];
-  std::int32_t ids[most_top_k];
-  double sum;
   int count;
 };
 
-/// weights of the logits, whose first is the greatest; those of less than e^-690 count as 0.
-KERN_DEVICE void find_weights(SamplerShared& shared, int count) {
-  const float top = shared.logits[0];
-  for (int i = thread_index(); i < count; i += sampler_threads) {
-    const float logit = shared.logits[i];
-    // Equal ones are told apart first: where nothing is allowed, all logits are -inf.
-    const double difference = logit == top ? 0.0 : static_cast<double>(logit) - static_cast<double>(top);
-    shared.weights[i] = difference < -690.0 ? 0.0 : exp_f64(difference);
-  }
+/// Of logits whose first is the greatest.
+KERN_DEVICE void find_likelihoods(SamplerShared& shared, int count) {
+  for (int i = thread_index(); i < count; i += sampler_threads)
+    shared.likelihoods[i] = likelihood(shared.logits[i], shared.logits[0]);
   block_barrier();
 }
 
-/// shares = weights / their sum.
-KERN_DEVICE void find_shares(SamplerShared& shared, int count) {
-  if (thread_index() == 0) {
-    double sum = 0.0;
-    for (int i = 0; i < count; ++i) sum += shared.weights[i];
-    shared.sum = sum;
-  }
-  block_barrier();
-  for (int i = thread_index(); i < count; i += sampler_threads) shared.shares[i] = shared.weights[i] / shared.sum;
-  block_barrier();
+KERN_DEVICE std::uint64_t sum_of(const SamplerShared& shared, int count) {
+  std::uint64_t sum = 0;
+  for (int i = 0; i < count; ++i) sum += shared.likelihoods[i];
+  return sum;
 }
 
-/// How many of the first reach `share` together.
-KERN_DEVICE int first_with_share(const SamplerShared& shared, int count, double share) {
-  double sum = 0.0;
-  for (int i = 0; i < count; ++i) {
-    sum += shared.shares[i];
-    if (sum >= share) return i + 1;
-  }
+/// The candidate whose likelihood carries the sum of those before it beyond `wanted`.
+KERN_DEVICE int find_candidate(const SamplerShared& shared, int count, std::uint64_t wanted) {
+  int i = 0;
+  for (std::uint64_t sum = shared.likelihoods[0]; sum <= wanted && i + 1 < count; sum += shared.likelihoods[i]) ++i;
+  return i;
+}
+
+/// How many candidates are left of the first `count`: they are in order, so that every step keeps the first.
+KERN_DEVICE int keep_candidates(const SamplerShared& shared, const SamplingChain& chain, int count) {
+  if (chain.top_p < 1.0f) count = find_candidate(shared, count, share_of_sum(sum_of(shared, count), chain.top_p)) + 1;
+  if (chain.min_p > 0.0f)
+    while (count > 1 && !is_likely(shared.likelihoods[count - 1], chain.min_p)) --count;
   return count;
-}
-
-/// Keeps candidates of at least `share` of the greatest probability, in their order; returns how many.
-KERN_DEVICE int keep_likely(SamplerShared& shared, int count, double share) {
-  double most = 0.0;
-  for (int i = 0; i < count; ++i) most = shared.shares[i] > most ? shared.shares[i] : most;
-  const double least = share * most;
-  int kept = 0;
-  for (int i = 0; i < count; ++i) {
-    if (shared.shares[i] < least) continue;
-    shared.logits[kept] = shared.logits[i];
-    shared.ids[kept] = shared.ids[i];
-    ++kept;
-  }
-  return kept;
-}
-
-/// Where a number from [0, 1) falls among the probabilities.
-KERN_DEVICE int find_drawn(const SamplerShared& shared, int count, double number) {
-  for (int i = 0; i < count; ++i) {
-    number -= shared.shares[i];
-    if (number < 0.0) return i;
-  }
-  // Rounding left a crumb, which never goes to a token of probability 0.
-  int last = count - 1;
-  while (last > 0 && shared.shares[last] == 0.0) --last;
-  return last;
 }
 
 /// One block. The steps in the order of the host's default chain.
@@ -103,30 +67,19 @@ __global__ void __launch_bounds__(sampler_threads) draw_token(DrawToken call) {
     if (thread_index() == 0) *call.token = id_of(call.keys[0]);
     return;
   }
-  for (int i = thread_index(); i < call.count; i += sampler_threads) {
-    shared.logits[i] = logit_of(call.keys[i]);
-    shared.ids[i] = id_of(call.keys[i]);
-  }
-  if (thread_index() == 0) shared.count = call.count;
+  for (int i = thread_index(); i < call.count; i += sampler_threads) shared.logits[i] = logit_of(call.keys[i]);
   block_barrier();
-  if (chain.top_p < 1.0f || chain.min_p > 0.0f) find_weights(shared, call.count);
-  if (chain.top_p < 1.0f) {
-    find_shares(shared, call.count);
-    if (thread_index() == 0) shared.count = first_with_share(shared, call.count, static_cast<double>(chain.top_p));
-    block_barrier();
-  }
-  if (chain.min_p > 0.0f) {
-    find_shares(shared, shared.count);
-    if (thread_index() == 0) shared.count = keep_likely(shared, shared.count, static_cast<double>(chain.min_p));
-    block_barrier();
-  }
+  find_likelihoods(shared, call.count);
+  if (thread_index() == 0) shared.count = keep_candidates(shared, chain, call.count);
+  block_barrier();
   const int count = shared.count;
   for (int i = thread_index(); i < count; i += sampler_threads)
     shared.logits[i] = divide(shared.logits[i], chain.temperature);
   block_barrier();
-  find_weights(shared, count);
-  find_shares(shared, count);
-  if (thread_index() == 0) *call.token = shared.ids[find_drawn(shared, count, uniform(chain.seed, *call.position))];
+  find_likelihoods(shared, count);
+  if (thread_index() != 0) return;
+  const double number = uniform(chain.seed, *call.position);
+  *call.token = id_of(call.keys[find_candidate(shared, count, draw_from_sum(sum_of(shared, count), number))]);
 }
 
 struct FindNonFinite {
@@ -143,9 +96,13 @@ __global__ void __launch_bounds__(sampler_threads) find_non_finite(FindNonFinite
   if (any) atomic_add(call.found, 1);
 }
 
-/// Candidates that the chain begins with.
+/// Whether candidates can be sorted before anything else.
+bool has_few_candidates(const SamplingChain& chain, int vocab_size) {
+  return chain.temperature <= 0.0f || vocab_size == 1 || (chain.top_k >= 1 && chain.top_k <= most_top_k);
+}
+/// Those that the chain begins with, where they are few.
 int first_candidates(const SamplingChain& chain, int vocab_size) {
-  return chain.temperature <= 0.0f ? 1 : std::min(chain.top_k, vocab_size);
+  return chain.temperature <= 0.0f ? 1 : std::min(chain.top_k < 1 ? vocab_size : chain.top_k, vocab_size);
 }
 int kept_keys(const SamplingChain& chain, int vocab_size) {
   return static_cast<int>(std::bit_ceil(static_cast<unsigned>(first_candidates(chain, vocab_size))));
@@ -159,13 +116,18 @@ void launch_find_non_finite(Device& device, const float* logits, int vocab_size,
          FindNonFinite{logits, vocab_size, found});
 }
 
-std::size_t sampler_bytes(const SamplingChain& chain, int vocab_size) {
-  return top_keys_bytes(vocab_size, kept_keys(chain, vocab_size));
+std::size_t sampler_bytes(int vocab_size) {
+  return std::max(top_keys_bytes(vocab_size, most_top_k), vocabulary_draw_bytes(vocab_size));
+}
+
+bool can_sample(const SamplingChain& chain, int vocab_size) {
+  return has_few_candidates(chain, vocab_size) || vocab_size <= most_drawn_vocabulary;
 }
 
 void launch_sample(Device& device, const SamplingChain& chain, const float* logits, int vocab_size,
                    const std::uint64_t* position, std::int32_t* token, std::byte* scratch) {
-  assert(chain.runs_on_device());
+  if (!has_few_candidates(chain, vocab_size))
+    return launch_vocabulary_draw(device, chain, logits, vocab_size, position, token, scratch);
   DrawToken call{};
   call.keys = launch_top_keys(device, logits, vocab_size, kept_keys(chain, vocab_size), scratch);
   call.count = first_candidates(chain, vocab_size);

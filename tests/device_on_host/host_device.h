@@ -118,7 +118,9 @@ inline std::uint32_t pack_bfloats(float lower, float upper) {
   return to_bfloat16(lower).bits | static_cast<std::uint32_t>(to_bfloat16(upper).bits) << 16;
 }
 
-inline int atomic_add(int* at, int value) { return std::atomic_ref<int>(*at).fetch_add(value); }
+template <class Integer> Integer atomic_add(Integer* at, Integer value) {
+  return std::atomic_ref<Integer>(*at).fetch_add(value);
+}
 inline void device_fence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 inline uint4 load_once(const uint4* from) { return *from; }

@@ -16,6 +16,7 @@
 #include "kernels/cuda/tile_product.cu"
 #include "kernels/cuda/top_keys.cu"
 #include "kernels/cuda/vector_product.cu"
+#include "kernels/cuda/vocabulary_draw.cu"
 #include "kernels/cuda/warpgroup_check.cu"
 #include "kernels/cuda/warpgroup_float_product.cu"
 #include "kernels/cuda/warpgroup_tile_product.cu"
