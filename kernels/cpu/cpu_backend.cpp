@@ -318,6 +318,7 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
   share.columns = x.columns;
   share.row_begin = rows.begin;
   share.row_end = rows.end;
+  share.ahead = ahead_;
   share.tokens = x.rows;
   share.x = arranges(weight.format, x.rows) ? workspace_->arranged() : x.data;
   if (const int block = activation_block(weight.format))

@@ -94,6 +94,7 @@ private:
   void norm_rows(int thread, Rows x, const Weight& weight, float epsilon, Rows out);
 
   const CpuKernels& kernels_;
+  const CacheLevel ahead_ = choose_read_ahead();
   ThreadPool pool_;
   Repack repack_;
   bool settles_ = false;       // whether the step at hand moves what it uses

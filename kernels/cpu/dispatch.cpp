@@ -104,4 +104,11 @@ const CpuKernels& choose_cpu_kernels() {
   return choose_cpu_kernels(name ? name : "");
 }
 
+CacheLevel choose_read_ahead() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_is("amd")) return CacheLevel::second;
+#endif
+  return CacheLevel::first;
+}
+
 } // namespace kern

@@ -22,7 +22,7 @@ template <class Work> double seconds_of(ThreadPool& pool, Work&& work) {
 
 /// Bytes a second.
 double read_bandwidth(ThreadPool& pool, Backend& memory, const CpuKernels& kernels) {
-  constexpr int runs = 5;
+  constexpr int runs = 3;
   constexpr std::uint64_t unit = 4096; // of a thread's part: whole pages
   const std::uint64_t wanted = std::min<std::uint64_t>(std::uint64_t{1} << 30, available_memory() / 3);
   const std::size_t bytes = std::max(wanted / unit, static_cast<std::uint64_t>(pool.size())) * unit;
@@ -35,12 +35,13 @@ double read_bandwidth(ThreadPool& pool, Backend& memory, const CpuKernels& kerne
   // Pages that were never written are all the same page of zeros.
   pool.run([&](int thread) { std::memset(part(thread).data(), 1, part(thread).size()); });
   double best = 0.0;
-  for (const int streams : {1, 2, 4})
-    for (int run = 0; run < runs; ++run) {
-      const double seconds =
-          seconds_of(pool, [&](int thread) { kernels.read_memory(part(thread).data(), part(thread).size(), streams); });
-      best = std::max(best, static_cast<double>(bytes) / seconds);
-    }
+  for (const CacheLevel ahead : {CacheLevel::first, CacheLevel::second})
+    for (const int streams : {1, 2, 4})
+      for (int run = 0; run < runs; ++run) {
+        const double seconds = seconds_of(
+            pool, [&](int thread) { kernels.read_memory(part(thread).data(), part(thread).size(), streams, ahead); });
+        best = std::max(best, static_cast<double>(bytes) / seconds);
+      }
   return best;
 }
 

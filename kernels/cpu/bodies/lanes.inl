@@ -118,3 +118,6 @@ KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uin
 /// Brings a line of memory close that is about to be read.
 KERN_INLINE void prefetch(const void* address) { __builtin_prefetch(address, 0, 3); }
 KERN_INLINE void prefetch_second_level(const void* address) { __builtin_prefetch(address, 0, 2); }
+KERN_INLINE void prefetch_into(CacheLevel cache, const void* address) {
+  cache == CacheLevel::first ? prefetch(address) : prefetch_second_level(address);
+}

@@ -26,13 +26,13 @@ void unpack_chunk(const ProductShare& share, std::int64_t row, int begin, int en
   const std::byte* rows = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
   if constexpr (PanelCodec<Traits>::exists) {
     if (share.interleaved) {
-      unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, to);
+      unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, share.ahead, to);
       return;
     }
     const int blocks = (end - begin) / width;
     const std::size_t offset = static_cast<std::size_t>(begin / width) * sizeof(typename Traits::Block);
     interleave_blocks<Traits>(rows + offset, share.row_bytes, count, blocks, panel);
-    unpack_panel<Traits>(panel, blocks, 0, blocks, to);
+    unpack_panel<Traits>(panel, blocks, 0, blocks, share.ahead, to);
   } else {
     unpack_rows<Traits>(rows, share.row_bytes, count, begin / width, end / width, to);
   }

@@ -1,6 +1,8 @@
 // One thread's share of a product of any format: the choice between its kernels.
 
-/// Copies of the longest loop body there is only take time to compile, and two parts of a panel are two already.
+/// Two panels side by side keep more of memory's lines in flight than one: 5% more bytes a second on Sapphire Rapids.
+/// Zen 4 loses up to a half, and reads one. Copies of the longest loop body there is only take time to compile, and two
+/// parts of a panel are two already.
 constexpr int panels_at_once = panel_rows == lane_count ? 2 : 1;
 
 /// One token: straight from the interleaved codes.
@@ -11,12 +13,13 @@ template <class Traits> void product_share_vector(const ProductShare& share) {
   const std::size_t stride = static_cast<std::size_t>(panel_rows) * share.row_bytes;
   const std::byte* panel = share.weights + static_cast<std::size_t>(share.row_begin) * share.row_bytes;
   std::int64_t row = share.row_begin;
-  for (; row + panels_at_once * panel_rows <= share.row_end; row += panels_at_once * panel_rows) {
-    vector_product<Traits, panels_at_once>(panel, stride, share.columns, x, share.out + row);
-    panel += panels_at_once * stride;
-  }
+  if (share.ahead == CacheLevel::first)
+    for (; row + panels_at_once * panel_rows <= share.row_end; row += panels_at_once * panel_rows) {
+      vector_product<Traits, panels_at_once>(panel, stride, share.columns, share.ahead, x, share.out + row);
+      panel += panels_at_once * stride;
+    }
   for (; row < share.row_end; row += panel_rows, panel += stride) {
-    vector_product<Traits, 1>(panel, stride, share.columns, x, scratch.out);
+    vector_product<Traits, 1>(panel, stride, share.columns, share.ahead, x, scratch.out);
     const std::int64_t left = share.row_end - row;
     copy_results(scratch.out, 1, static_cast<int>(left < panel_rows ? left : panel_rows), share.out + row, 0);
   }
