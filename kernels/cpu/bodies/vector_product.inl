@@ -31,12 +31,14 @@ template <class Traits, int P>
 void vector_product(const std::byte* panels, std::size_t stride, int columns, CacheLevel ahead, const TileChunk& x,
                     float* out) {
   using Codec = PanelCodec<Traits>;
+  constexpr auto block_bytes = static_cast<std::ptrdiff_t>(sizeof(typename Traits::Block)) * panel_rows;
   constexpr int groups = Traits::width / Traits::group;
   constexpr int roundings = Traits::width / rounding_block<Traits>;
   constexpr int parts = panel_rows / lane_count;
   constexpr int words = Traits::group / 4;
   constexpr int steps = run_steps(Codec::max_code) < words ? run_steps(Codec::max_code) : words;
   const int blocks = columns / Traits::width;
+  const bool by_line = Traits::width == 256 && ahead == CacheLevel::second;
   Floats result[P * parts] = {};
   const std::int32_t* x_codes = x.codes;
   const std::int32_t* corrections = x.corrections;
@@ -49,8 +51,10 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, Ca
         else sums[g] = Traits::has_min ? Ints{} : Ints{} + corrections[g];
       });
       Ints run[Traits::width / 4 / steps];
+      const std::byte* block = panel + b * block_bytes;
       Codec::codes(
           source, [&](int k, Words codes) __attribute__((always_inline)) {
+            if (by_line && part == 0) prefetch_line<Traits>(block, k);
             Ints& sum = sums[k * 4 / Traits::group];
             Ints& at = run[k / steps];
             if (k % steps == 0) at = start_run<Codec::max_code>(sum);
@@ -65,7 +69,7 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, Ca
     };
     unroll<P>([&](auto p) __attribute__((always_inline)) {
       const std::byte* panel = panels + p * stride;
-      prefetch_block<Traits>(panel, b, blocks, ahead, (P - 1) * stride);
+      if (!by_line) prefetch_block<Traits>(panel, b, blocks, ahead, (P - 1) * stride);
       // More than two copies of the longest loop body there is only take time to compile and room.
       if constexpr (parts <= 2)
         unroll<parts>([&](auto part)
