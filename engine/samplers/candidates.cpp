@@ -83,7 +83,8 @@ double Candidates::entropy() const {
 std::size_t Candidates::find(double number) const {
   const std::uint64_t drawn = draw_from_sum(sum_, number);
   std::size_t i = 0;
-  for (std::uint64_t sum = items_[0].likelihood; sum <= drawn; sum += items_[i].likelihood) ++i;
+  for (std::uint64_t sum = items_[0].likelihood; sum <= drawn && i + 1 < items_.size(); sum += items_[i].likelihood)
+    ++i;
   return i;
 }
 
