@@ -39,35 +39,25 @@ KERN_INLINE void add_scaled_group(const std::uint8_t* codes, const std::int32_t*
 template <class Kind, int V, int T>
 void scaled_tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const TileResults& results) {
   constexpr int groups = Kind::block / Kind::group;
-  constexpr int pairs = (groups + 1) / 2;
-  constexpr int corrections_of_block = Kind::has_min ? pairs : groups;
+  constexpr int corrections_of_block = Kind::has_min ? (groups + 1) / 2 : groups;
   for (int b = 0; b < blocks; ++b) {
     const std::int32_t* corrections = x.corrections + b * corrections_of_block * T;
-    const auto pair_sums = [&](Ints * sums, const auto* rows, int count) __attribute__((always_inline)) {
-      for (int p = 0; p < count; ++p)
-        unroll<T * V>([&](auto i) __attribute__((always_inline)) {
-          const auto pair = load_vector<Words>(rows + p * chunk_rows + i % V * lane_count);
-          sums[i] = dot_pairs(sums[i], pair, corrections[p * T + i / V]);
-        });
-    };
     Ints total[T * V] = {};
     const std::int32_t* scales = panel.whole_scales + b * groups * chunk_rows;
     for (int g = 0; g < groups; ++g)
       add_scaled_group<Kind, V, T>(panel.codes + (b * groups + g) * Kind::group * chunk_rows, scales + g * chunk_rows,
                                    x.codes + (b * groups + g) * Kind::group / 4 * T, total);
-    if constexpr (!Kind::has_min) pair_sums(total, scales, groups);
+    if constexpr (!Kind::has_min)
+      for (int g = 0; g < groups; ++g)
+        unroll<T * V>([&](auto i) __attribute__((always_inline)) {
+          const auto scale = load_vector<Words>(scales + g * chunk_rows + i % V * lane_count);
+          total[i] = dot_pairs(total[i], scale, corrections[g * T + i / V]);
+        });
     Floats s[T * V];
     unroll<T * V>([&](auto i) __attribute__((always_inline)) {
       s[i] = to_floats(total[i]) * load_vector<Floats>(panel.scales + b * chunk_rows + i % V * lane_count);
     });
-    if constexpr (Kind::has_min) {
-      Ints minimums[T * V] = {};
-      pair_sums(minimums, panel.min_pairs + b * pairs * chunk_rows, pairs);
-      unroll<T * V>([&](auto i) __attribute__((always_inline)) {
-        const auto min_scale = load_vector<Floats>(panel.min_scales + b * chunk_rows + i % V * lane_count);
-        s[i] = fused_negated(to_floats(minimums[i]), min_scale, s[i]);
-      });
-    }
+    if constexpr (Kind::has_min) subtract_minimums<Kind, V, T>(panel, b, corrections, s);
     unroll<T * V>([&](auto i) __attribute__((always_inline)) {
       float* to = results.to + i / V * results.stride + i % V * lane_count;
       Floats result{};

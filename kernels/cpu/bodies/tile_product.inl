@@ -1,5 +1,21 @@
 // 16 rows of an unpacked panel times a tile of tokens, in the canonical arithmetic of kernels/backend.h.
 
+/// s [T * V] -= the minimums of block b times their activations, whose sums are `corrections` [pairs][T].
+template <class Kind, int V, int T>
+KERN_INLINE void subtract_minimums(const PanelChunk& panel, int b, const std::int32_t* corrections, Floats* s) {
+  constexpr int pairs = (Kind::block / Kind::group + 1) / 2;
+  Ints minimums[T * V] = {};
+  for (int p = 0; p < pairs; ++p)
+    unroll<T * V>([&](auto i) __attribute__((always_inline)) {
+      const auto pair = load_vector<Words>(panel.min_pairs + (b * pairs + p) * chunk_rows + i % V * lane_count);
+      minimums[i] = dot_pairs(minimums[i], pair, corrections[p * T + i / V]);
+    });
+  unroll<T * V>([&](auto i) __attribute__((always_inline)) {
+    const auto min_scale = load_vector<Floats>(panel.min_scales + b * chunk_rows + i % V * lane_count);
+    s[i] = fused_negated(to_floats(minimums[i]), min_scale, s[i]);
+  });
+}
+
 #if defined(KERN_NARROW_RUNS)
 #include "kernels/cpu/bodies/scaled_product_avx2.inl"
 #else
@@ -12,7 +28,6 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const
   constexpr int groups = Kind::block / Kind::group;
   constexpr int words = Kind::group / 4;
   constexpr int steps = run_steps(Kind::max_code) < words ? run_steps(Kind::max_code) : words;
-  constexpr int pairs = (groups + 1) / 2;
   // f(index into sums and results, vector of rows, token)
   const auto each = [](auto&& f) __attribute__((always_inline)) {
     unroll<T * V>([&](auto i) __attribute__((always_inline)) {
@@ -78,19 +93,8 @@ void tile_product(const PanelChunk& panel, const TileChunk& x, int blocks, const
       scales += chunk_rows;
     }
     if constexpr (Kind::has_min) {
-      Ints minimums[T * V];
-      each([&](auto i, auto, auto) __attribute__((always_inline)) { minimums[i] = Ints{}; });
-      for (int p = 0; p < pairs; ++p) {
-        each([&](auto i, auto v, auto t) __attribute__((always_inline)) {
-          const auto pair = load_vector<Words>(panel.min_pairs + (b * pairs + p) * chunk_rows + v * lane_count);
-          minimums[i] = dot_pairs(minimums[i], pair, corrections[t]);
-        });
-        corrections += T;
-      }
-      each([&](auto i, auto v, auto) __attribute__((always_inline)) {
-        const auto min_scale = load_vector<Floats>(panel.min_scales + b * chunk_rows + v * lane_count);
-        s[i] = fused_negated(to_floats(minimums[i]), min_scale, s[i]);
-      });
+      subtract_minimums<Kind, V, T>(panel, b, corrections, s);
+      corrections += (groups + 1) / 2 * T;
     }
     each([&](auto i, auto, auto t) __attribute__((always_inline)) {
       result[i] = fused_lanes(s[i], every_lane(x.scales[b * T + t]), result[i]);

@@ -49,7 +49,8 @@ constexpr int corrections_per_block = !Traits::has_min    ? rounding_groups<Trai
                                                           : (rounding_groups<Traits> + 1) / 2;
 
 /// A block's sums of groups [tokens][plane_minimums] from sums of 16 activations [16][tokens], for up to 16 tokens.
-template <int groups> KERN_INLINE void plane_sums(const std::int16_t* sums, int tokens, std::int32_t* corrections) {
+template <int groups>
+KERN_INLINE void plane_corrections(const std::int16_t* sums, int tokens, std::int32_t* corrections) {
   constexpr int per_group = 16 / groups;
   alignas(64) std::uint32_t by_group[plane_minimums * 16] = {};
   alignas(64) std::uint32_t by_token[16 * plane_minimums];
@@ -93,7 +94,8 @@ void prepare_corrections(const QuantizedRows& x, int tile, int columns, std::int
         corrections[g * tokens + t] = has_bias<Traits> ? bias_of<Traits>(group_sum(g, t)) : 0;
   } else if constexpr (in_planes<Traits>) {
     for (int b = 0; b < columns / rounding_block<Traits>; ++b)
-      plane_sums<rounding_groups<Traits>>(sums + b * 16 * tokens, tokens, corrections + b * plane_minimums * tokens);
+      plane_corrections<rounding_groups<Traits>>(sums + b * 16 * tokens, tokens,
+                                                 corrections + b * plane_minimums * tokens);
   } else {
     for (int b = 0; b < columns / rounding_block<Traits>; ++b)
       for (int p = 0; p < corrections_per_block<Traits>; ++p, corrections += tokens)
