@@ -147,19 +147,20 @@ TEST_CASE("device: draws from a whole vocabulary don't depend on the order of th
 }
 
 TEST_CASE("device: a draw from logits that are no numbers ends") {
+  constexpr std::int32_t unwritten = -7;
   std::vector<float> logits = rough_logits(3000, 10, 2.0f);
   const auto draw = [&](const SamplingChain& chain) {
     OnDevice on;
-    auto* token = on.array<std::int32_t>(1);
+    auto* token = on.copy(std::vector<std::int32_t>{unwritten});
     auto* scratch = on.array<std::byte>(cuda::sampler_bytes(3000));
     cuda::launch_sample(on.device(), chain, on.copy(logits), 3000, on.copy(std::vector<std::uint64_t>{5}), token,
                         scratch);
-    return on.read(token, 1).size();
+    return on.read(token, 1)[0];
   };
   for (const std::size_t step : {std::size_t{7}, std::size_t{1}}) {
     for (std::size_t i = 0; i < logits.size(); i += step) logits[i] = std::numeric_limits<float>::quiet_NaN();
     for (const int top_k : {0, 40, 2000})
-      for (const float top_p : {1.0f, 0.9f}) CHECK(draw({7, 0.8f, top_k, top_p, 0.05f}) == 1);
+      for (const float top_p : {1.0f, 0.9f}) CHECK(draw({7, 0.8f, top_k, top_p, 0.05f}) != unwritten);
   }
 }
 

@@ -55,7 +55,7 @@ void Candidates::keep_share(float share) {
     if (!sorted_) std::partial_sort(at(done), at(ordered), items_.end(), more_likely);
     for (; done < ordered; ++done) {
       sum += items_[done].likelihood;
-      if (sum > wanted) {
+      if (sum > wanted || done + 1 == items_.size()) {
         items_.resize(done + 1);
         sorted_ = true;
         return;

@@ -97,12 +97,12 @@ __global__ void __launch_bounds__(sampler_threads) find_non_finite(FindNonFinite
 }
 
 /// Whether candidates can be sorted before anything else.
-bool has_few_candidates(const SamplingChain& chain, int vocab_size) {
-  return chain.temperature <= 0.0f || vocab_size == 1 || (chain.top_k >= 1 && chain.top_k <= most_top_k);
+bool has_few_candidates(const SamplingChain& chain) {
+  return chain.temperature <= 0.0f || (chain.top_k >= 1 && chain.top_k <= most_top_k);
 }
 /// Those that the chain begins with, where they are few.
 int first_candidates(const SamplingChain& chain, int vocab_size) {
-  return chain.temperature <= 0.0f ? 1 : std::min(chain.top_k < 1 ? vocab_size : chain.top_k, vocab_size);
+  return chain.temperature <= 0.0f ? 1 : std::min(chain.top_k, vocab_size);
 }
 int kept_keys(const SamplingChain& chain, int vocab_size) {
   return static_cast<int>(std::bit_ceil(static_cast<unsigned>(first_candidates(chain, vocab_size))));
@@ -121,12 +121,12 @@ std::size_t sampler_bytes(int vocab_size) {
 }
 
 bool can_sample(const SamplingChain& chain, int vocab_size) {
-  return has_few_candidates(chain, vocab_size) || vocab_size <= most_drawn_vocabulary;
+  return has_few_candidates(chain) || vocab_size <= most_drawn_vocabulary;
 }
 
 void launch_sample(Device& device, const SamplingChain& chain, const float* logits, int vocab_size,
                    const std::uint64_t* position, std::int32_t* token, std::byte* scratch) {
-  if (!has_few_candidates(chain, vocab_size))
+  if (!has_few_candidates(chain))
     return launch_vocabulary_draw(device, chain, logits, vocab_size, position, token, scratch);
   DrawToken call{};
   call.keys = launch_top_keys(device, logits, vocab_size, kept_keys(chain, vocab_size), scratch);
