@@ -40,6 +40,7 @@ class CpuWeight final : public Weight {
 public:
   const std::byte* data = nullptr; // [rows] of row_bytes; vectors: floats
   std::size_t row_bytes = 0;
+  int activation_block = 0;    // how its activations are rounded: see activation_block()
   bool interleaved = false;    // panels of 16 rows in the arena
   std::byte* target = nullptr; // its place in the arena, while it still waits to be moved there
   std::span<const std::byte> source;
@@ -74,7 +75,9 @@ std::size_t quantized_bytes(int tokens, std::int64_t columns, int block) {
 }
 
 /// Float products take activations arranged where there are many.
-bool arranges(Format format, int tokens) { return tokens > float_direct_tokens && activation_block(format) == 0; }
+bool arranges(const Weight& weight, int tokens) {
+  return tokens > float_direct_tokens && cpu(weight).activation_block == 0;
+}
 
 std::size_t arranged_floats(int tokens, std::int64_t columns) {
   return static_cast<std::size_t>(tokens) * 16 * static_cast<std::size_t>(float_lane_steps(columns));
@@ -162,6 +165,7 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
   weight->format = source.format;
   weight->row_bytes = row_bytes(source.format, static_cast<std::size_t>(source.columns));
   weight->data = source.bytes.data();
+  weight->activation_block = activation_block(source.format);
   if (use == WeightUse::vector) {
     weight->floats.resize(static_cast<std::size_t>(source.columns));
     kernels_.decode_row(source.format, source.bytes.data(), static_cast<int>(source.columns), 1.0f,
@@ -187,7 +191,7 @@ namespace {
 /// How many rows of a matrix are multiplied before what follows the product, so that their results are still in the
 /// second-level cache then: 128 KB of 512 tokens. All of a share where every part would prepare activations anew.
 std::int64_t rows_at_once(const Weight& weight, int tokens) {
-  const bool prepares_once = activation_block(weight.format) && tokens <= product_tokens(weight.columns);
+  const bool prepares_once = cpu(weight).activation_block && tokens <= product_tokens(weight.columns);
   return prepares_once ? 64 : weight.rows;
 }
 
@@ -272,9 +276,9 @@ void CpuBackend::prepare_rows(int thread, int threads, const ProductInput& input
   const auto& [x, norm, epsilon, normed] = input;
   bool kinds[2] = {};
   for (const Product& product : products)
-    if (const int block = activation_block(product.weight->format)) kinds[block == 256] = true;
-  const bool arranged = std::ranges::any_of(
-      products, [&](const Product& product) { return arranges(product.weight->format, input.x.rows); });
+    if (const int block = cpu(*product.weight).activation_block) kinds[block == 256] = true;
+  const bool arranged =
+      std::ranges::any_of(products, [&](const Product& product) { return arranges(*product.weight, input.x.rows); });
   const int unit = arranged ? arranged_unit : 1;
   const Share rows = share_of(x.rows, thread, threads, unit);
   for (std::int64_t begin = rows.begin; begin < rows.end; begin += unit) {
@@ -320,9 +324,8 @@ void CpuBackend::product_share(int thread, const Product& product, Rows x, Share
   share.row_end = rows.end;
   share.ahead = ahead_;
   share.tokens = x.rows;
-  share.x = arranges(weight.format, x.rows) ? workspace_->arranged() : x.data;
-  if (const int block = activation_block(weight.format))
-    share.quantized = workspace_->quantized(block, x.rows, x.columns);
+  share.x = arranges(weight, x.rows) ? workspace_->arranged() : x.data;
+  if (const int block = weight.activation_block) share.quantized = workspace_->quantized(block, x.rows, x.columns);
   share.out = product.out.data;
   share.out_stride = product.out.columns;
   share.scratch = workspace_->thread_scratch(thread);
@@ -353,9 +356,14 @@ void CpuBackend::run_products(int threads, const ProductInput& input, std::span<
     last_ = weight.next;
     next = *last_;
   }
+  // One row is prepared before the others start, instead of a barrier after that.
+  const bool apart = threads > 1 && input.x.rows > 1;
+  if (!apart) prepare_rows(0, 1, input, products);
   const auto work = [&](int thread) {
-    prepare_rows(thread, threads, input, products);
-    if (threads > 1) pool_.barrier(thread);
+    if (apart) {
+      prepare_rows(thread, threads, input, products);
+      pool_.barrier(thread);
+    }
     multiply(thread);
     pool_.read_ahead(thread, next.of(thread));
   };
@@ -377,7 +385,7 @@ namespace {
 /// Whether some of the products want activations rounded and others want them arranged.
 bool mixes(std::span<const Product> products, int tokens) {
   const auto count =
-      std::ranges::count_if(products, [&](const Product& product) { return arranges(product.weight->format, tokens); });
+      std::ranges::count_if(products, [&](const Product& product) { return arranges(*product.weight, tokens); });
   return count > 0 && static_cast<std::size_t>(count) < products.size();
 }
 

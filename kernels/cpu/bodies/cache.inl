@@ -123,7 +123,8 @@ template <bool four_bits> KERN_INLINE void load_value_block(const std::uint8_t* 
   }
 }
 
-/// Values of a head, [64][value_dim] in any format, as floats [64][stride]; what lies behind value_dim is zero.
+/// Values of a head, [64][value_dim] in any format, as floats [64][stride]: value_dim rounded up to 16, zeros behind
+/// it.
 void load_values(Format format, const std::byte* head, int dims, int stride, float* out) {
   const bool four_bits = format == Format::q4_0;
   const int blocks = dims / cache_block;
@@ -131,6 +132,7 @@ void load_values(Format format, const std::byte* head, int dims, int stride, flo
   const auto* codes = reinterpret_cast<const std::uint8_t*>(head);
   const auto* scales = reinterpret_cast<const Half*>(codes + block_bytes * blocks * page_positions);
   for (int slot = 0; slot < page_positions; ++slot, out += stride) {
+    if (dims < stride) __builtin_memset(out + stride - 16, 0, 16 * sizeof *out);
     if (format == Format::f32)
       __builtin_memcpy(out, head + static_cast<std::size_t>(slot * dims) * sizeof(float),
                        static_cast<std::size_t>(dims) * sizeof(float));
@@ -140,6 +142,5 @@ void load_values(Format format, const std::byte* head, int dims, int stride, flo
         if (four_bits) load_value_block<true>(codes, *scales, out + b * cache_block);
         else load_value_block<false>(codes, *scales, out + b * cache_block);
       }
-    for (int d = dims; d < stride; ++d) out[d] = 0.0f;
   }
 }

@@ -68,5 +68,9 @@ KERN_INLINE void halves_to_floats(const Half* in, float* out) {
 KERN_INLINE void decode_halves(const Half* in, std::int64_t count, float* out) {
   std::int64_t i = 0;
   for (; i + 16 <= count; i += 16) halves_to_floats(in + i, out + i);
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8)
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
+#endif
   for (; i < count; ++i) out[i] = to_float(in[i]);
 }

@@ -95,9 +95,17 @@ template <class Vector> KERN_INLINE void hold(Vector& value) {
 #endif
 }
 
-#if !defined(__AVX512VNNI__)
+#if !defined(__AVX2__) || defined(__AVX512VNNI__)
+/// Lanes that fit a byte.
+KERN_INLINE void store_bytes(std::int8_t* to, Ints values) {
+  using LaneBytes = std::int8_t __attribute__((vector_size(lane_count)));
+  store_vector(to, __builtin_convertvector(values, LaneBytes));
+}
+#endif
+
+#if !defined(__AVX2__)
 /// sums [count / 16] = exact sums of 16 codes each
-template <int count> KERN_INLINE void sum_codes(const std::int8_t* codes, std::int16_t* sums) {
+KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* sums) {
   for (int g = 0; g < count / 16; ++g) {
     std::int16_t sum = 0;
     for (int i = 0; i < 16; ++i) sum = static_cast<std::int16_t>(sum + codes[g * 16 + i]);

@@ -90,10 +90,25 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
   return (Words)_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
 }
 
+KERN_INLINE void store_bytes(std::int8_t* to, Ints values) {
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128((__m256i)values), _mm256_extracti128_si256((__m256i)values, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
+}
+
 KERN_INLINE std::int32_t largest_lane(Ints v) {
-  std::int32_t top = v[0];
-  for (int i = 1; i < lane_count; ++i) top = v[i] > top ? v[i] : top;
-  return top;
+  __m128i top = _mm_max_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  top = _mm_max_epi32(top, _mm_shuffle_epi32(top, 0x4E));
+  return _mm_cvtsi128_si32(_mm_max_epi32(top, _mm_shuffle_epi32(top, 0xB1)));
+}
+
+/// sums [count / 16] = exact sums of 16 codes each
+KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* sums) {
+  for (int i = 0; i < count; i += 16) {
+    const __m128i unsigned_codes = _mm_xor_si128(load_vector<__m128i>(codes + i), _mm_set1_epi8(-128));
+    const __m128i halves = _mm_sad_epu8(unsigned_codes, _mm_setzero_si128()); // of eight codes, plus 128 each
+    sums[i / 16] = static_cast<std::int16_t>(_mm_cvtsi128_si32(halves) + _mm_extract_epi16(halves, 4) - 16 * 128);
+  }
 }
 
 /// to [16][to_stride] = the transpose of from [16][stride], in four blocks of 8 x 8

@@ -39,18 +39,16 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
 }
 KERN_INLINE std::int32_t largest_lane(Ints v) { return _mm512_reduce_max_epi32((__m512i)v); }
 
-/// sums [count / 16] = exact sums of 16 codes each, four at a time
-template <int count> KERN_INLINE void sum_codes(const std::int8_t* codes, std::int16_t* sums) {
-  constexpr int at_once = count < 64 ? count : 64;
-  for (int i = 0; i < count; i += at_once) {
-    __m512i part = _mm512_setzero_si512();
-    __builtin_memcpy(&part, codes + i, at_once);
+/// sums [count / 16] = exact sums of 16 codes each; has room for a multiple of four
+KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* sums) {
+  for (int i = 0; i < count; i += 64) {
+    const __m512i part = _mm512_maskz_loadu_epi8(count - i < 64 ? 0xFFFFFFFFu : ~std::uint64_t{0}, codes + i);
     __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), part); // of four codes
     sum = _mm512_add_epi32(sum, _mm512_shuffle_epi32(sum, _MM_PERM_CDAB));
     sum = _mm512_add_epi32(sum, _mm512_shuffle_epi32(sum, _MM_PERM_BADC));
     const __m128i of_sixteen = _mm512_castsi512_si128(_mm512_maskz_compress_epi32(0x1111, sum));
     const __m128i packed = _mm_packs_epi32(of_sixteen, of_sixteen);
-    __builtin_memcpy(sums + i / 16, &packed, at_once / 8);
+    __builtin_memcpy(sums + i / 16, &packed, 8);
   }
 }
 

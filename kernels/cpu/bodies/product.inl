@@ -19,9 +19,10 @@ template <class Traits> void product_share_vector(const ProductShare& share) {
       panel += panels_at_once * stride;
     }
   for (; row < share.row_end; row += panel_rows, panel += stride) {
-    vector_product<Traits, 1>(panel, stride, share.columns, share.ahead, x, scratch.out);
     const std::int64_t left = share.row_end - row;
-    copy_results(scratch.out, 1, static_cast<int>(left < panel_rows ? left : panel_rows), share.out + row, 0);
+    const bool whole = left >= panel_rows;
+    vector_product<Traits, 1>(panel, stride, share.columns, share.ahead, x, whole ? share.out + row : scratch.out);
+    if (!whole) copy_results(scratch.out, 1, static_cast<int>(left), share.out + row, 0);
   }
 }
 
