@@ -78,6 +78,12 @@ public:
   virtual std::size_t bytes() const = 0;
 };
 
+/// Weights of a format in a file.
+struct FormatBytes {
+  Format format;
+  std::uint64_t bytes;
+};
+
 /// Bytes a thing takes: mapped ones can be dropped and read again by the system, private ones can't; those on a device
 /// are no memory of the host's.
 struct MemoryUse {
@@ -189,8 +195,8 @@ public:
   virtual std::string description() const = 0;
 
   // Memory and weights
-  /// Bytes of all weights that are about to be bound or planned here: what decides whether another layout fits.
-  virtual void expect_weights(std::uint64_t bytes) { static_cast<void>(bytes); }
+  /// All weights that are about to be bound or planned here: what decides whether another layout fits.
+  virtual void expect_weights(std::span<const FormatBytes> weights) { static_cast<void>(weights); }
   /// Whether its memory is another than the host's.
   virtual bool has_own_memory() const { return false; }
   /// Whether there are kernels for heads of these sizes.

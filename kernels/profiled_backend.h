@@ -31,7 +31,7 @@ public:
   std::vector<ProfiledOperation> stop();
 
   std::string description() const override { return backend_.description(); }
-  void expect_weights(std::uint64_t bytes) override { backend_.expect_weights(bytes); }
+  void expect_weights(std::span<const FormatBytes> weights) override { backend_.expect_weights(weights); }
   std::uint64_t free_memory() override { return backend_.free_memory(); }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override { return backend_.allocate(bytes); }
   void upload(const void* host, void* to, std::size_t bytes) override { backend_.upload(host, to, bytes); }

@@ -170,9 +170,9 @@ private:
 
 /// Tells every backend what is about to come; one that gets a part is told the whole.
 void announce(const Gguf& gguf, std::span<Backend* const> backends) {
-  std::uint64_t bytes = 0;
-  for (const TensorInfo& tensor : gguf.tensors()) bytes += tensor.bytes.size();
-  for (Backend* backend : backends) backend->expect_weights(bytes);
+  std::vector<FormatBytes> weights;
+  for (const TensorInfo& tensor : gguf.tensors()) weights.push_back({tensor.format, tensor.bytes.size()});
+  for (Backend* backend : backends) backend->expect_weights(weights);
 }
 
 } // namespace

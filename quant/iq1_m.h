@@ -37,11 +37,12 @@ struct IQ1_M {
       store_shifted(codes + i * 8, block.points[i] | (high & 7u) << 8, (high >> 3) & 1u);
     }
   }
-  KERN_INLINE static float block_scale(const Block& block) {
+  KERN_INLINE static Half scale_of_scales(const Block& block) {
     std::uint32_t bits = 0;
     for (int i = 0; i < 4; ++i) bits |= static_cast<std::uint32_t>(block.scales[i] >> 12) << (4 * i);
-    return to_float(Half{static_cast<std::uint16_t>(bits)}) * unit;
+    return Half{static_cast<std::uint16_t>(bits)};
   }
+  KERN_INLINE static float block_scale(const Block& block) { return to_float(scale_of_scales(block)) * unit; }
   KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {
     for (int g = 0; g < 16; ++g)
       scales[g] = static_cast<std::int16_t>(2 * ((block.scales[g / 4] >> (3 * (g % 4))) & 7) + 1);

@@ -132,16 +132,25 @@ CpuBackend::CpuBackend(int threads, const CpuKernels& kernels, Repack repack)
     : kernels_(kernels), pool_(threads), repack_(repack) {}
 CpuBackend::~CpuBackend() = default;
 
-void CpuBackend::expect_weights(std::uint64_t bytes) {
+std::size_t CpuBackend::moved_row_bytes(Format format, std::int64_t columns) const {
+  const std::size_t interleaved = kernels_.interleaved_row_bytes(format, columns);
+  return interleaved ? interleaved : row_bytes(format, static_cast<std::size_t>(columns));
+}
+
+void CpuBackend::expect_weights(std::span<const FormatBytes> weights) {
+  std::uint64_t bytes = 0;
+  for (const FormatBytes& part : weights) {
+    const FormatInfo info = find_format(part.format).value();
+    bytes += part.bytes / static_cast<std::uint64_t>(info.block_bytes) * moved_row_bytes(part.format, info.width);
+  }
   // A fifth is left to the cache, the scratch and everybody else.
   if (repack_ == Repack::automatic) repack_ = bytes <= available_memory() / 5 * 4 ? Repack::when_used : Repack::never;
   expected_ = bytes + bytes / 64; // some more: rows are filled up to panels
   arena_ = nullptr;
 }
 
-bool CpuBackend::moves(const WeightSource& source, WeightUse use) const {
-  return use == WeightUse::matrix && (repack_ == Repack::at_once || repack_ == Repack::when_used) &&
-         (kernels_.interleaves(source.format) || find_format(source.format)->is_float);
+bool CpuBackend::moves(WeightUse use) const {
+  return use == WeightUse::matrix && (repack_ == Repack::at_once || repack_ == Repack::when_used);
 }
 
 std::string CpuBackend::description() const {
@@ -171,10 +180,11 @@ std::unique_ptr<Weight> CpuBackend::bind(const WeightSource& source, WeightUse u
     kernels_.decode_row(source.format, source.bytes.data(), static_cast<int>(source.columns), 1.0f,
                         weight->floats.data());
     weight->data = reinterpret_cast<const std::byte*>(weight->floats.data());
-  } else if (moves(source, use)) {
+  } else if (moves(use)) {
     weight->source = source.bytes;
     weight->droppable = source.droppable;
-    const std::size_t bytes = static_cast<std::size_t>(panels_of(source.rows)) * panel_rows * weight->row_bytes;
+    const std::size_t bytes =
+        static_cast<std::size_t>(panels_of(source.rows)) * panel_rows * moved_row_bytes(source.format, source.columns);
     if (!arena_ || arena_->left() < align_up(bytes)) {
       arena_ = std::make_shared<PanelArena>(std::max<std::size_t>(align_up(bytes), expected_));
       expected_ = 0; // what doesn't fit after that gets its own
@@ -206,19 +216,21 @@ MatrixRows CpuBackend::settle(const Weight& weight, int tokens) {
 
 void CpuBackend::move(CpuWeight& weight) {
   const std::int64_t panels = panels_of(weight.rows);
-  weight.interleaved = kernels_.interleaves(weight.format);
+  const std::size_t to_row_bytes = moved_row_bytes(weight.format, weight.columns);
+  weight.interleaved = kernels_.interleaved_row_bytes(weight.format, weight.columns) != 0;
   pool_.run([&](int thread) {
     const Share share = share_of(panels, thread, pool_.size());
     for (std::int64_t p = share.begin; p < share.end; ++p) {
       const auto count = static_cast<int>(std::min<std::int64_t>(panel_rows, weight.rows - p * panel_rows));
-      const std::size_t offset = static_cast<std::size_t>(p) * panel_rows * weight.row_bytes;
-      const std::byte* from = weight.source.data() + offset;
+      const std::size_t rows = static_cast<std::size_t>(p) * panel_rows;
+      const std::byte* from = weight.source.data() + rows * weight.row_bytes;
+      std::byte* to = weight.target + rows * to_row_bytes;
       if (weight.interleaved)
-        kernels_.interleave(weight.format, from, weight.row_bytes, count, static_cast<int>(weight.columns),
-                            weight.target + offset);
-      else std::memcpy(weight.target + offset, from, static_cast<std::size_t>(count) * weight.row_bytes);
+        kernels_.interleave(weight.format, from, weight.row_bytes, count, static_cast<int>(weight.columns), to);
+      else std::memcpy(to, from, static_cast<std::size_t>(count) * weight.row_bytes);
     }
   });
+  weight.row_bytes = to_row_bytes;
   weight.data = std::exchange(weight.target, nullptr);
   if (weight.droppable) drop_pages(weight.source);
 }
@@ -227,8 +239,9 @@ MemoryUse CpuBackend::weight_memory(const WeightSource& source, WeightUse use) c
   const std::size_t bytes_of_row = row_bytes(source.format, static_cast<std::size_t>(source.columns));
   MemoryUse memory;
   if (use == WeightUse::vector) memory.private_bytes = static_cast<std::uint64_t>(source.columns) * sizeof(float);
-  else if (moves(source, use))
-    memory.private_bytes = static_cast<std::uint64_t>(panels_of(source.rows)) * panel_rows * bytes_of_row;
+  else if (moves(use))
+    memory.private_bytes = static_cast<std::uint64_t>(panels_of(source.rows)) * panel_rows *
+                           moved_row_bytes(source.format, source.columns);
   else memory.mapped_bytes = static_cast<std::uint64_t>(source.rows) * bytes_of_row;
   return memory;
 }

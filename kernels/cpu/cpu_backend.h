@@ -34,7 +34,7 @@ public:
   std::string description() const override;
   int threads() const { return pool_.size(); }
 
-  void expect_weights(std::uint64_t bytes) override;
+  void expect_weights(std::span<const FormatBytes> weights) override;
   std::uint64_t free_memory() override;
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override;
   void upload(const void* host, void* to, std::size_t bytes) override;
@@ -69,7 +69,9 @@ private:
 
   /// Whether a weight goes to private memory. Floats lie there as in the file, but a core reads the small pages of a
   /// mapped file at two thirds of the rate: F16 7.3 tokens/s mapped, 11.2 moved.
-  bool moves(const WeightSource& source, WeightUse use) const;
+  bool moves(WeightUse use) const;
+  /// Bytes of a row there.
+  std::size_t moved_row_bytes(Format format, std::int64_t columns) const;
   void move(CpuWeight& weight);
   /// Moves a weight that waits for it, if this step is one for that. Returns where it is then, for so many tokens.
   MatrixRows settle(const Weight& weight, int tokens);

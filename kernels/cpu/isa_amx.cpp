@@ -19,6 +19,8 @@ namespace {
 
 #include "kernels/cpu/bodies/panel_codecs.inl"
 
+#include "kernels/cpu/bodies/grid_panel_codecs.inl"
+
 #include "kernels/cpu/bodies/tiles.inl"
 
 #include "kernels/cpu/bodies/panels.inl"

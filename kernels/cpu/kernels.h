@@ -137,9 +137,9 @@ inline std::size_t attention_scratch_floats(int group, int key_dim, int value_di
 struct CpuKernels {
   const char* name;
   void (*product)(Format format, const ProductShare& share);
-  /// Whether rows of a format can be interleaved into panels.
-  bool (*interleaves)(Format format);
-  /// Up to 16 rows (missing ones become zeros) -> a panel of 16 * row_bytes.
+  /// Bytes of a row within a panel, as many as in the file or more; 0 for floats, which aren't interleaved.
+  std::size_t (*interleaved_row_bytes)(Format format, std::int64_t columns);
+  /// Up to 16 rows of row_bytes (missing ones become zeros) -> a panel of 16 * interleaved_row_bytes().
   void (*interleave)(Format format, const std::byte* rows, std::size_t row_bytes, int count, int columns,
                      std::byte* panel);
   /// Rounds one row [columns] into token `index` of `out`.

@@ -25,7 +25,10 @@ public:
 
   std::string description() const override;
   cuda::Device& device() { return *device_; }
-  void expect_weights(std::uint64_t bytes) override { expected_ = bytes; }
+  void expect_weights(std::span<const FormatBytes> weights) override {
+    expected_ = 0;
+    for (const FormatBytes& part : weights) expected_ += part.bytes;
+  }
   bool attends(int key_dim, int value_dim) const override {
     return key_dim % 2 == 0 && key_dim <= 256 && value_dim % 2 == 0 && value_dim <= 256;
   }

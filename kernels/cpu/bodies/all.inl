@@ -26,6 +26,8 @@ namespace {
 
 #include "kernels/cpu/bodies/panel_codecs.inl"
 
+#include "kernels/cpu/bodies/grid_panel_codecs.inl"
+
 #include "kernels/cpu/bodies/tiles.inl"
 
 #include "kernels/cpu/bodies/panels.inl"
@@ -54,8 +56,9 @@ namespace {
 } // namespace
 
 const CpuKernels KERN_CPU_KERNELS = {
-    KERN_CPU_NAME, product,      interleaves,    interleave, quantize_row,  arrange,       decode_row,  rms_norm,
-    activate_silu, rotate_heads, store_position, attention,  saturate_int8, saturate_fp32, read_memory, KERN_CPU_ENCODE,
+    KERN_CPU_NAME, product,       interleaved_row_bytes, interleave,      quantize_row,   arrange,
+    decode_row,    rms_norm,      activate_silu,         rotate_heads,    store_position, attention,
+    saturate_int8, saturate_fp32, read_memory,           KERN_CPU_ENCODE,
 };
 
 } // namespace kern

@@ -2,9 +2,10 @@
 //
 // A block of one row is cut into 32-bit words, 16-bit halves and bytes. A panel holds groups of a few blocks: the
 // halves of the group, [block][half][16 rows], its bytes, [block][byte][16], its words, [block][word][16]. So many
-// blocks a group that words begin on a cache line; a panel is exactly as large as its rows in the file, and read from
-// front to back. Since lane = row, unpacking is shifts and masks within a lane, and the dot product of four codes with
-// four activations needs no sum across lanes.
+// blocks a group that words begin on a cache line; a panel is read from front to back. Since lane = row, unpacking is
+// shifts and masks within a lane, and the dot product of four codes with four activations needs no sum across lanes.
+// A panel is exactly as large as its rows in the file, but for formats whose codes aren't bits beside each other: those
+// of TQ1_0 and of the grid formats (grid_panel_codecs.inl) are spelt out and take more.
 //
 // A codec says: the counts; `bias`, added to make codes unsigned; `max_code`, the largest after that; split(), from a
 // row's block; codes(source, f), calling f(k / 4, lanes of four codes) once for each k / 4, of any eight, four or two
@@ -38,16 +39,25 @@ struct PanelTarget {
   }
 };
 
-template <class Traits> struct PanelCodec {
-  static constexpr bool exists = false;
-  static constexpr int bias = 128;
-  static constexpr int max_code = 255;
-};
+template <class Traits> struct PanelCodec;
+
+/// Bytes of an interleaved block of one row.
+template <class Traits>
+constexpr int panel_block_bytes =
+    4 * PanelCodec<Traits>::words + 2 * PanelCodec<Traits>::halves + PanelCodec<Traits>::bytes;
 
 /// Low nibbles are the first half of a run of codes, high nibbles the second: f at `low` and at `high`.
 template <class F> KERN_INLINE void nibbles(Words word, int low, int high, F&& f) {
   f(low, word & 0x0F0F0F0Fu);
   f(high, (word >> 4) & 0x0F0F0F0Fu);
+}
+
+/// The nibbles of eight groups of 32, four words a group: low nibbles are its first 16 codes.
+template <class F> KERN_INLINE void grouped_nibbles(const PanelSource& source, F&& f) {
+  unroll<32>([&](auto w) __attribute__((always_inline)) {
+    constexpr int low = w / 4 * 8 + w % 4;
+    nibbles(source.word(w), low, low + 4, f);
+  });
 }
 
 /// Bits 8 * c + w for c = 0..3, moved to bit 4 of byte c: the fifth bits of word w.
@@ -78,7 +88,6 @@ struct OneScaleAndMinimum : OneScale {
 };
 
 template <> struct PanelCodec<Q8_0> {
-  static constexpr bool exists = true;
   static constexpr int words = 8, halves = 1, bytes = 0, bias = 128, max_code = 255;
   using Header = OneScale;
   KERN_INLINE static void split(const Q8_0::Block& block, const PanelTarget& to) {
@@ -92,7 +101,6 @@ template <> struct PanelCodec<Q8_0> {
 
 /// Formats of 16 bytes of nibbles and a 16-bit scale: Q4_0, Q4_1, IQ4_NL.
 struct NibbleBlock {
-  static constexpr bool exists = true;
   static constexpr int words = 4, halves = 1, bytes = 0;
   using Header = OneScale;
   template <class Block> KERN_INLINE static void split(const Block& block, const PanelTarget& to) {
@@ -127,7 +135,6 @@ template <> struct PanelCodec<IQ4_NL> : NibbleBlock {
 
 /// Q5_0 and Q5_1: as the nibble formats, and a word of fifth bits.
 struct FiveBitBlock {
-  static constexpr bool exists = true;
   static constexpr int words = 5, halves = 1, bytes = 0;
   using Header = OneScale;
   template <class Block> KERN_INLINE static void split(const Block& block, const PanelTarget& to) {
@@ -157,7 +164,6 @@ template <> struct PanelCodec<Q5_1> : FiveBitBlock {
 constexpr std::uint8_t doubled_e2m1_plus_12[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
 
 template <> struct PanelCodec<MXFP4> {
-  static constexpr bool exists = true;
   static constexpr int words = 4, halves = 0, bytes = 1, bias = 12, max_code = 31;
   struct Header {
     Floats value;
@@ -181,7 +187,6 @@ template <> struct PanelCodec<MXFP4> {
 };
 
 template <> struct PanelCodec<NVFP4> {
-  static constexpr bool exists = true;
   static constexpr int words = 9, halves = 0, bytes = 0, bias = 12, max_code = 31;
   struct Header {
     Words scales;
@@ -237,7 +242,6 @@ template <int first_word> struct KHeader {
 };
 
 template <> struct PanelCodec<Q4_K> {
-  static constexpr bool exists = true;
   static constexpr int words = 35, halves = 2, bytes = 0, bias = 0, max_code = 15;
   using Header = KHeader<32>;
   KERN_INLINE static void split(const Q4_K::Block& block, const PanelTarget& to) {
@@ -255,7 +259,6 @@ template <> struct PanelCodec<Q4_K> {
 };
 
 template <> struct PanelCodec<Q5_K> {
-  static constexpr bool exists = true;
   static constexpr int words = 43, halves = 2, bytes = 0, bias = 0, max_code = 31;
   using Header = KHeader<40>;
   KERN_INLINE static void split(const Q5_K::Block& block, const PanelTarget& to) {
@@ -278,7 +281,6 @@ template <> struct PanelCodec<Q5_K> {
 };
 
 template <> struct PanelCodec<Q6_K> {
-  static constexpr bool exists = true;
   static constexpr int words = 52, halves = 1, bytes = 0, bias = 32, max_code = 63;
   struct Header {
     Words scales[4];
@@ -309,8 +311,52 @@ template <> struct PanelCodec<Q6_K> {
   }
 };
 
+/// Four codes of two bits a byte: byte b of run r has weights 128 * r + b, + 32, + 64 and + 96, lowest bits first.
+template <int first_word, class F> KERN_INLINE void two_bit_codes(const PanelSource& source, F&& f) {
+  unroll<16>([&](auto i) __attribute__((always_inline)) {
+    constexpr int k = i / 8 * 32 + i % 8;
+    const Words word = source.word(first_word + i);
+    unroll<4>([&](auto part) __attribute__((always_inline)) { f(k + 8 * part, (word >> (2 * part)) & 0x03030303u); });
+  });
+}
+
+/// The same with a third bit of each: bit 4 * r + part of byte b.
+template <int first_word, int first_high, class F> KERN_INLINE void three_bit_codes(const PanelSource& source, F&& f) {
+  unroll<16>([&](auto i) __attribute__((always_inline)) {
+    constexpr int run = i / 8;
+    constexpr int k = run * 32 + i % 8;
+    const Words word = source.word(first_word + i);
+    const Words high = source.word(first_high + i % 8);
+    unroll<4>([&](auto part) __attribute__((always_inline)) {
+      constexpr int bit = run * 4 + part;
+      const Words third = bit <= 2 ? high << (bit <= 2 ? 2 - bit : 0) : high >> (bit > 2 ? bit - 2 : 0);
+      f(k + 8 * part, ((word >> (2 * part)) & 0x03030303u) | (third & 0x04040404u));
+    });
+  });
+}
+
+/// Codes [256] as two_bit_codes() reads them.
+KERN_INLINE void pack_two_bits(const std::uint8_t* codes, int first_word, const PanelTarget& to) {
+  std::uint8_t bytes[64];
+  for (int run = 0; run < 2; ++run)
+    for (int b = 0; b < 32; ++b) {
+      const std::uint8_t* code = codes + run * 128 + b;
+      bytes[run * 32 + b] =
+          static_cast<std::uint8_t>((code[0] & 3) | (code[32] & 3) << 2 | (code[64] & 3) << 4 | (code[96] & 3) << 6);
+    }
+  to.copy_words(first_word, 16, bytes);
+}
+
+/// Their third bits as three_bit_codes() reads them.
+KERN_INLINE void pack_third_bits(const std::uint8_t* codes, int first_word, const PanelTarget& to) {
+  std::uint8_t bytes[32] = {};
+  for (int part = 0; part < 8; ++part)
+    for (int b = 0; b < 32; ++b)
+      bytes[b] = static_cast<std::uint8_t>(bytes[b] | (codes[part * 32 + b] >> 2 & 1) << part);
+  to.copy_words(first_word, 8, bytes);
+}
+
 template <> struct PanelCodec<Q2_K> {
-  static constexpr bool exists = true;
   static constexpr int words = 20, halves = 2, bytes = 0, bias = 0, max_code = 3;
   struct Header {
     Words scales[4];
@@ -329,17 +375,10 @@ template <> struct PanelCodec<Q2_K> {
     to.half(0, block.d.bits);
     to.half(1, block.dmin.bits);
   }
-  template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    unroll<16>([&](auto i) __attribute__((always_inline)) {
-      constexpr int k = i / 8 * 32 + i % 8;
-      const Words word = source.word(i);
-      unroll<4>([&](auto part) __attribute__((always_inline)) { f(k + 8 * part, (word >> (2 * part)) & 0x03030303u); });
-    });
-  }
+  template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) { two_bit_codes<0>(source, f); }
 };
 
 template <> struct PanelCodec<Q3_K> {
-  static constexpr bool exists = true;
   static constexpr int words = 27, halves = 1, bytes = 0, bias = 4, max_code = 7;
   struct Header {
     Words scales[3];
@@ -360,22 +399,11 @@ template <> struct PanelCodec<Q3_K> {
     to.half(0, block.d.bits);
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    unroll<16>([&](auto i) __attribute__((always_inline)) {
-      constexpr int run = i / 8;
-      constexpr int k = run * 32 + i % 8;
-      const Words word = source.word(8 + i);
-      const Words high = source.word(i % 8);
-      unroll<4>([&](auto part) __attribute__((always_inline)) {
-        constexpr int bit = run * 4 + part;
-        const Words third = bit <= 2 ? high << (bit <= 2 ? 2 - bit : 0) : high >> (bit > 2 ? bit - 2 : 0);
-        f(k + 8 * part, ((word >> (2 * part)) & 0x03030303u) | (third & 0x04040404u));
-      });
-    });
+    three_bit_codes<8, 0>(source, f);
   }
 };
 
 template <> struct PanelCodec<IQ4_XS> {
-  static constexpr bool exists = true;
   static constexpr int words = 33, halves = 2, bytes = 0, bias = 128, max_code = 255;
   struct Header {
     Words low;
@@ -395,25 +423,83 @@ template <> struct PanelCodec<IQ4_XS> {
     to.half(1, load_vector<std::uint16_t>(block.high_scales));
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    unroll<32>([&](auto w) __attribute__((always_inline)) {
-      constexpr int low = w / 4 * 8 + w % 4;
-      nibbles(
-          source.word(w), low, low + 4, [&](int k, Words indices) __attribute__((always_inline)) {
-            f(k, look_up(uneven_codes_plus_128, indices));
-          });
-    });
+    grouped_nibbles(
+        source, [&](int k, Words indices)
+                    __attribute__((always_inline)) { f(k, look_up(uneven_codes_plus_128, indices)); });
   }
 };
 
-template <> struct PanelCodec<TQ2_0> {
-  static constexpr bool exists = true;
+/// Blocks of 256 codes of two bits and a scale: TQ2_0, and TQ1_0 with its digits spelt out.
+struct TernaryBlock {
   static constexpr int words = 16, halves = 1, bytes = 0, bias = 1, max_code = 3;
   using Header = OneScale;
+  template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) { two_bit_codes<0>(source, f); }
+};
+
+template <> struct PanelCodec<TQ1_0> : TernaryBlock {
+  KERN_INLINE static void split(const TQ1_0::Block& block, const PanelTarget& to) {
+    std::int8_t digits[256];
+    std::uint8_t codes[256];
+    TQ1_0::unpack_codes(block, digits);
+    for (int i = 0; i < 256; ++i) codes[i] = static_cast<std::uint8_t>(digits[i] + 1);
+    pack_two_bits(codes, 0, to);
+    to.half(0, block.d.bits);
+  }
+};
+
+template <> struct PanelCodec<TQ2_0> : TernaryBlock {
   KERN_INLINE static void split(const TQ2_0::Block& block, const PanelTarget& to) {
     to.copy_words(0, 16, block.codes);
     to.half(0, block.d.bits);
   }
+};
+
+template <> struct PanelCodec<Q1_0> {
+  static constexpr int words = 4, halves = 1, bytes = 0, bias = 1, max_code = 2;
+  using Header = OneScale;
+  /// Bit k % 8 of byte c of word k / 8: weight 4 * k + c.
+  KERN_INLINE static void split(const Q1_0::Block& block, const PanelTarget& to) {
+    std::uint8_t packed[16] = {};
+    for (int i = 0; i < 128; ++i) {
+      const int bit = block.codes[i / 8] >> (i % 8) & 1;
+      std::uint8_t& byte = packed[i / 32 * 4 + i % 4];
+      byte = static_cast<std::uint8_t>(byte | bit << (i / 4 % 8));
+    }
+    to.copy_words(0, 4, packed);
+    to.half(0, block.d.bits);
+  }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    PanelCodec<Q2_K>::codes(source, f);
+    unroll<4>([&](auto w) __attribute__((always_inline)) {
+      const Words word = source.word(w);
+      unroll<8>([&](auto bit) __attribute__((always_inline)) {
+        f(w * 8 + bit, (bit == 0 ? word << 1 : word >> (bit > 0 ? bit - 1 : 0)) & 0x02020202u);
+      });
+    });
+  }
+};
+
+template <> struct PanelCodec<Q2_0> {
+  static constexpr int words = 4, halves = 1, bytes = 0, bias = 1, max_code = 3;
+  using Header = OneScale;
+  /// Bits 2 * p and the next of byte c of word w: weight 4 * k + c for k = p / 2 * 8 + w * 2 + p % 2.
+  KERN_INLINE static void split(const Q2_0::Block& block, const PanelTarget& to) {
+    std::uint8_t packed[16] = {};
+    for (int i = 0; i < 64; ++i) {
+      const int code = block.codes[i / 4] >> (2 * (i % 4)) & 3;
+      const int k = i / 4;
+      const int part = k / 8 * 2 + k % 2;
+      std::uint8_t& byte = packed[k % 8 / 2 * 4 + i % 4];
+      byte = static_cast<std::uint8_t>(byte | code << (2 * part));
+    }
+    to.copy_words(0, 4, packed);
+    to.half(0, block.d.bits);
+  }
+  template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
+    unroll<4>([&](auto w) __attribute__((always_inline)) {
+      const Words word = source.word(w);
+      unroll<4>([&](auto part) __attribute__((always_inline)) {
+        f(part / 2 * 8 + w * 2 + part % 2, (word >> (2 * part)) & 0x03030303u);
+      });
+    });
   }
 };

@@ -24,18 +24,12 @@ void unpack_chunk(const ProductShare& share, std::int64_t row, int begin, int en
   constexpr int width = Traits::width;
   const int count = share.row_end - row < panel_rows ? static_cast<int>(share.row_end - row) : panel_rows;
   const std::byte* rows = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
-  if constexpr (PanelCodec<Traits>::exists) {
-    if (share.interleaved) {
-      unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, share.ahead, to);
-      return;
-    }
-    const int blocks = (end - begin) / width;
-    const std::size_t offset = static_cast<std::size_t>(begin / width) * sizeof(typename Traits::Block);
-    interleave_blocks<Traits>(rows + offset, share.row_bytes, count, blocks, panel);
-    unpack_panel<Traits>(panel, blocks, 0, blocks, share.ahead, to);
-  } else {
-    unpack_rows<Traits>(rows, share.row_bytes, count, begin / width, end / width, to);
-  }
+  if (share.interleaved)
+    return unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, share.ahead, to);
+  const int blocks = (end - begin) / width;
+  const std::size_t offset = static_cast<std::size_t>(begin / width) * sizeof(typename Traits::Block);
+  interleave_blocks<Traits>(rows + offset, share.row_bytes, count, blocks, panel);
+  unpack_panel<Traits>(panel, blocks, 0, blocks, share.ahead, to);
 }
 
 /// Rows of a tile's result to where they belong.

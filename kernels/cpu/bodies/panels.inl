@@ -10,7 +10,7 @@ template <class Traits> constexpr int panel_group() {
 template <class Traits> KERN_INLINE PanelSource panel_source(const std::byte* panel, int blocks, int block, int lane) {
   using Codec = PanelCodec<Traits>;
   constexpr int group = panel_group<Traits>();
-  constexpr int block_bytes = static_cast<int>(sizeof(typename Traits::Block)) * panel_rows;
+  constexpr int block_bytes = panel_block_bytes<Traits> * panel_rows;
   const int first = block / group * group;
   const int count = blocks - first < group ? blocks - first : group;
   const std::byte* halves = panel + static_cast<std::ptrdiff_t>(first) * block_bytes;
@@ -32,7 +32,7 @@ template <class Traits> KERN_INLINE PanelSource panel_source(const std::byte* pa
 constexpr int second_level_distance = 6144;
 template <class Traits>
 KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, CacheLevel ahead, std::size_t skip) {
-  constexpr int block_bytes = static_cast<int>(sizeof(typename Traits::Block)) * panel_rows;
+  constexpr int block_bytes = panel_block_bytes<Traits> * panel_rows;
   constexpr int lines = (block_bytes + 63) / 64;
   const std::byte* at = panel + static_cast<std::ptrdiff_t>(block) * block_bytes;
   if (ahead == CacheLevel::second) {
@@ -57,7 +57,7 @@ KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, C
 /// The same into the second level, a line at a time: called for every four codes k of the block at `at`. Bursts of as
 /// many lines as large blocks have hold up the loads between them: Zen 4, Q6_K 28 -> 34 tokens/s, Q5_K 28 -> 33.
 template <class Traits> KERN_INLINE void prefetch_line(const std::byte* at, int k) {
-  constexpr int lines = static_cast<int>(sizeof(typename Traits::Block)) * panel_rows / 64;
+  constexpr int lines = panel_block_bytes<Traits> * panel_rows / 64;
   constexpr int all = Traits::width / 4;
   const int line = k * lines / all;
   if (line != (k + 1) * lines / all) prefetch_second_level(at + second_level_distance + line * 64);
@@ -68,7 +68,6 @@ template <class Traits>
 void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, int blocks, std::byte* panel) {
   using Codec = PanelCodec<Traits>;
   using Block = typename Traits::Block;
-  static_assert(sizeof(Block) == 4 * Codec::words + 2 * Codec::halves + Codec::bytes);
   constexpr int stride = (Codec::words + 15) / 16 * 16;
   const Block zero{};
   alignas(64) std::uint32_t words[panel_rows * stride] = {};
@@ -238,64 +237,6 @@ void unpack_panel(const std::byte* panel, int blocks, int begin, int end, CacheL
       const PanelSource source = panel_source<Traits>(panel, blocks, b, lane);
       if constexpr (in_planes<Traits>) unpack_planes<Traits>(source, b - begin, to.from(lane));
       else unpack_codes<Traits>(source, b - begin, to.from(lane));
-    }
-  }
-}
-
-/// Blocks of one row of a format without a codec, and zeros where there is none.
-template <class Traits> struct RowBlock {
-  static constexpr int groups = Traits::width / Traits::group;
-  std::int8_t codes[Traits::width] = {};
-  std::int8_t high[Traits::width] = {}; // the high plane
-  float scales[groups] = {};            // or the block's
-  std::int16_t whole_scales[groups] = {};
-
-  KERN_INLINE explicit RowBlock(const typename Traits::Block* block) {
-    if (!block) return;
-    Traits::unpack_codes(*block, codes);
-    if constexpr (sums_whole<Traits> || in_planes<Traits>) {
-      scales[0] = Traits::block_scale(*block);
-      Traits::unpack_scales(*block, whole_scales);
-    } else float_scales<Traits>(*block, scales);
-    if constexpr (in_planes<Traits> && planes_of<Traits> == 2) split();
-  }
-
-private:
-  KERN_INLINE void split() {
-    for (int i = 0; i < Traits::width; ++i) {
-      const int product = codes[i] * whole_scales[i / Traits::group];
-      codes[i] = static_cast<std::int8_t>(product & ((1 << plane_bits) - 1));
-      high[i] = static_cast<std::int8_t>(product >> plane_bits);
-    }
-  }
-};
-
-/// [width] bytes of a row to theirs in a chunk.
-template <class Traits> KERN_INLINE void store_row(const std::int8_t* codes, std::uint32_t flip, std::uint8_t* to) {
-  for (int k = 0; k < Traits::width / 4; ++k)
-    store_vector(to + k * chunk_rows * 4, load_vector<std::uint32_t>(codes + 4 * k) ^ flip);
-}
-
-/// The same from rows in the file's layout, for formats without a codec: row by row through the format's own.
-template <class Traits>
-void unpack_rows(const std::byte* rows, std::size_t row_bytes, int count, int begin, int end, const PanelChunk& to) {
-  static_assert(!Traits::has_min);
-  constexpr int groups = Traits::width / Traits::group;
-  constexpr bool block_scales = sums_whole<Traits> || in_planes<Traits>;
-  constexpr int floats = block_scales ? 1 : groups;
-  for (int r = 0; r < panel_rows; ++r) {
-    const auto* row = reinterpret_cast<const typename Traits::Block*>(rows + static_cast<std::size_t>(r) * row_bytes);
-    const PanelChunk lane = to.from(r);
-    for (int b = begin; b < end; ++b) {
-      const int at = b - begin;
-      const RowBlock<Traits> block(r < count ? row + b : nullptr);
-      const int place = at * Traits::width * chunk_rows;
-      store_row<Traits>(block.codes, signed_panels ? 0u : 0x80808080u, lane.codes + place);
-      if constexpr (in_planes<Traits> && planes_of<Traits> == 2)
-        store_row<Traits>(block.high, 0u, lane.high_codes + place);
-      for (int g = 0; g < floats; ++g) lane.scales[(at * floats + g) * chunk_rows] = block.scales[g];
-      if constexpr (sums_whole<Traits> && !in_planes<Traits>)
-        for (int g = 0; g < groups; ++g) lane.whole_scales[(at * groups + g) * chunk_rows] = block.whole_scales[g];
     }
   }
 }

@@ -30,10 +30,9 @@ template <class... Traits>
 KERN_INLINE void product_dispatch(Format format, const ProductShare& share, FormatList<Traits...>) {
   const auto one = [&]<class T>(T) {
     if (T::id != format) return;
-    if constexpr (T::is_float) return product_share_float<T>(share);
-    else if constexpr (PanelCodec<T>::exists)
-      if (share.tokens == 1 && share.interleaved) return product_share_vector<T>(share);
-    if constexpr (!T::is_float) product_share_quantized<T>(share);
+    if constexpr (T::is_float) product_share_float<T>(share);
+    else if (share.tokens == 1 && share.interleaved) product_share_vector<T>(share);
+    else product_share_quantized<T>(share);
   };
   (one(Traits{}), ...);
 }
@@ -42,12 +41,14 @@ void product(Format format, const ProductShare& share) { product_dispatch(format
 
 void interleave(Format format, const std::byte* rows, std::size_t row_bytes, int count, int columns, std::byte* panel) {
   visit_format(format, [&]<class T>(T) {
-    if constexpr (PanelCodec<T>::exists) interleave_blocks<T>(rows, row_bytes, count, columns / T::width, panel);
+    if constexpr (!T::is_float) interleave_blocks<T>(rows, row_bytes, count, columns / T::width, panel);
   });
 }
 
-bool interleaves(Format format) {
-  bool exists = false;
-  visit_format(format, [&]<class T>(T) { exists = PanelCodec<T>::exists; });
-  return exists;
+std::size_t interleaved_row_bytes(Format format, std::int64_t columns) {
+  std::size_t bytes = 0;
+  visit_format(format, [&]<class T>(T) {
+    if constexpr (!T::is_float) bytes = static_cast<std::size_t>(columns / T::width) * panel_block_bytes<T>;
+  });
+  return bytes;
 }

@@ -31,7 +31,7 @@ template <class Traits, int P>
 void vector_product(const std::byte* panels, std::size_t stride, int columns, CacheLevel ahead, const TileChunk& x,
                     float* out) {
   using Codec = PanelCodec<Traits>;
-  constexpr auto block_bytes = static_cast<std::ptrdiff_t>(sizeof(typename Traits::Block)) * panel_rows;
+  constexpr std::ptrdiff_t block_bytes = panel_block_bytes<Traits> * panel_rows;
   constexpr int groups = Traits::width / Traits::group;
   constexpr int roundings = Traits::width / rounding_block<Traits>;
   constexpr int parts = panel_rows / lane_count;
