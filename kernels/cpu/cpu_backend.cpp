@@ -207,10 +207,14 @@ std::int64_t rows_at_once(const Weight& weight, int tokens) {
 
 } // namespace
 
+bool CpuBackend::is_spelt_out(const CpuWeight& weight) const {
+  return moved_row_bytes(weight.format, weight.columns) > weight.row_bytes;
+}
+
 MatrixRows CpuBackend::settle(const Weight& weight, int tokens) {
   // Layout is the backend's business and changes no result: to everybody else the weight stays the same.
   auto& waiting = const_cast<CpuWeight&>(cpu(weight));
-  if (settles_ && waiting.target) move(waiting);
+  if (waiting.target && (settles_ || is_spelt_out(waiting))) move(waiting);
   return {waiting.data, waiting.row_bytes, waiting.rows, rows_at_once(weight, tokens)};
 }
 

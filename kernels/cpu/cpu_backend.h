@@ -73,6 +73,9 @@ private:
   /// Bytes of a row there.
   std::size_t moved_row_bytes(Format format, std::int64_t columns) const;
   void move(CpuWeight& weight);
+  /// Whether a weight that waits to be moved takes more room then. A product with its rows as they are has to work the
+  /// same out, in the same time: IQ2_XXS, a prompt of 26 tokens 0.38 s and the move 0.35 s.
+  bool is_spelt_out(const CpuWeight& weight) const;
   /// Moves a weight that waits for it, if this step is one for that. Returns where it is then, for so many tokens.
   MatrixRows settle(const Weight& weight, int tokens);
 

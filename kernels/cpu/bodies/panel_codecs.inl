@@ -459,13 +459,14 @@ template <> struct PanelCodec<Q1_0> {
   using Header = OneScale;
   /// Bit k % 8 of byte c of word k / 8: weight 4 * k + c.
   KERN_INLINE static void split(const Q1_0::Block& block, const PanelTarget& to) {
-    std::uint8_t packed[16] = {};
-    for (int i = 0; i < 128; ++i) {
-      const int bit = block.codes[i / 8] >> (i % 8) & 1;
-      std::uint8_t& byte = packed[i / 32 * 4 + i % 4];
-      byte = static_cast<std::uint8_t>(byte | bit << (i / 4 % 8));
+    for (int w = 0; w < 4; ++w) {
+      std::uint32_t word = 0;
+      for (std::uint32_t k = 0; k < 8; ++k) {
+        const std::uint32_t four = block.codes[w * 4 + static_cast<int>(k / 2)] >> (k % 2 * 4) & 15u;
+        word |= ((four | four << 7 | four << 14 | four << 21) & 0x01010101u) << k;
+      }
+      to.word(w, word);
     }
-    to.copy_words(0, 4, packed);
     to.half(0, block.d.bits);
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
@@ -483,15 +484,14 @@ template <> struct PanelCodec<Q2_0> {
   using Header = OneScale;
   /// Bits 2 * p and the next of byte c of word w: weight 4 * k + c for k = p / 2 * 8 + w * 2 + p % 2.
   KERN_INLINE static void split(const Q2_0::Block& block, const PanelTarget& to) {
-    std::uint8_t packed[16] = {};
-    for (int i = 0; i < 64; ++i) {
-      const int code = block.codes[i / 4] >> (2 * (i % 4)) & 3;
-      const int k = i / 4;
-      const int part = k / 8 * 2 + k % 2;
-      std::uint8_t& byte = packed[k % 8 / 2 * 4 + i % 4];
-      byte = static_cast<std::uint8_t>(byte | code << (2 * part));
+    for (int w = 0; w < 4; ++w) {
+      std::uint32_t word = 0;
+      for (int p = 0; p < 4; ++p) {
+        const std::uint32_t four = block.codes[p / 2 * 8 + w * 2 + p % 2];
+        word |= ((four | four << 6 | four << 12 | four << 18) & 0x03030303u) << (2 * p);
+      }
+      to.word(w, word);
     }
-    to.copy_words(0, 4, packed);
     to.half(0, block.d.bits);
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
