@@ -73,15 +73,15 @@ template <class Traits> struct ThreeLevelCodec {
   KERN_INLINE static void split(const typename Traits::Block& block, const PanelTarget& to) {
     std::uint8_t numbers[256];
     Levels::numbers(block, numbers);
-    pack_two_bits(numbers, 0, to);
-    pack_third_bits(numbers, 16, to);
+    for (int g = 0; g < 8; ++g) pack_three_bits(numbers + g * 32, g * 3, to);
     pack_odd_scales<Traits>(block, 24, nullptr, to);
     to.half(0, block.d.bits);
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    three_bit_codes<0, 16>(
-        source, [&](int k, Words numbers)
-                    __attribute__((always_inline)) { f(k, look_up(Levels::table.bytes, numbers)); });
+    const auto level = [&](int k, Words number) __attribute__((always_inline)) {
+      f(k, look_up(Levels::table.bytes, number));
+    };
+    unroll<8>([&](auto g) __attribute__((always_inline)) { three_bit_codes(source, g * 3, g * 8, level); });
   }
 };
 
