@@ -73,7 +73,9 @@ template <class Traits> struct ThreeLevelCodec {
   KERN_INLINE static void split(const typename Traits::Block& block, const PanelTarget& to) {
     std::uint8_t numbers[256];
     Levels::numbers(block, numbers);
-    for (int g = 0; g < 8; ++g) pack_three_bits(numbers + g * 32, g * 3, to);
+    std::uint32_t fours[64];
+    __builtin_memcpy(fours, numbers, sizeof fours);
+    for (int g = 0; g < 8; ++g) pack_three_bits(fours + g * 8, to.words + g * 3);
     pack_odd_scales<Traits>(block, 24, nullptr, to);
     to.half(0, block.d.bits);
   }

@@ -8,11 +8,12 @@
 // of TQ1_0 and of the grid formats (grid_panel_codecs.inl) are spelt out and take more.
 //
 // A codec says: the counts; `bias`, added to make codes unsigned; `max_code`, the largest after that; split(), from a
-// row's block; codes(source, f), calling f(k / 4, lanes of four codes) once for each k / 4, of any eight, four or two
-// within a group the first before and the last after the others; Header, whose
-// scale<g>() are the weight scales of group g, or where they are whole numbers whole_scale<g>(), and d the block's.
-// With minimums: min_pair<p>() are those of groups 2p and 2p + 1 as 16-bit
-// halves of a lane, min_scale() their scale.
+// row's block; where the panel's words are others than those, file_codes(source, f), which calls f for those, and
+// pack(), from all codes the first `code_words` words of the panel; codes(source, f), calling f(k / 4, lanes of four
+// codes) once for each k / 4, of any eight, four or two within a group the first before and the last after the others;
+// Header, whose scale<g>() are the weight scales of group g, or where they are whole numbers whole_scale<g>(), and d
+// the block's. With minimums: min_pair<p>() are those of groups 2p and 2p + 1 as 16-bit halves of a lane, min_scale()
+// their scale.
 
 /// Where one block of a panel, and one part of its lanes, is read from.
 struct PanelSource {
@@ -60,14 +61,10 @@ template <class F> KERN_INLINE void grouped_nibbles(const PanelSource& source, F
   });
 }
 
-/// Four codes from `codes` side by side.
-KERN_INLINE std::uint32_t four_codes(const std::uint8_t* codes, int k) {
-  return load_vector<std::uint32_t>(codes + 4 * k);
-}
-
 // Codes of three, five and six bits: whole ones in the low bits of as many words as there are, and the others' bits
-// above them. That takes fewer operations than a word of nibbles and the bits above apart. Zen 4, one core, G
-// multiply-adds/s that way and this: Q3_K 57 and 75.
+// above them. That takes fewer operations than words of nibbles and the bits above apart, as in the file. Zen 4, one
+// core, G multiply-adds/s that way and this: Q3_K 58 and 74, Q5_K 68 and 81, Q6_K 66 and 74. They are packed a group at
+// a time, from four codes a word.
 
 /// Codes of three bits of a group of 32, in three words: each has two and two bits of a third, whose highest bits are
 /// in the last.
@@ -82,12 +79,10 @@ template <class F> KERN_INLINE void three_bit_codes(const PanelSource& source, i
   f(k + 6, c & 0x07070707u);
   f(k + 7, (c >> 3) & 0x07070707u);
 }
-KERN_INLINE void pack_three_bits(const std::uint8_t* codes, int first_word, const PanelTarget& to) {
-  constexpr std::uint32_t low = 0x03030303u, high = 0x04040404u;
-  const std::uint32_t third = four_codes(codes, 2), sixth = four_codes(codes, 5);
-  to.word(first_word, four_codes(codes, 0) | four_codes(codes, 1) << 3 | (third & low) << 6);
-  to.word(first_word + 1, four_codes(codes, 3) | four_codes(codes, 4) << 3 | (sixth & low) << 6);
-  to.word(first_word + 2, four_codes(codes, 6) | four_codes(codes, 7) << 3 | (third & high) << 4 | (sixth & high) << 5);
+template <class Word> KERN_INLINE void pack_three_bits(const Word* codes, Word* words) {
+  words[0] = codes[0] | codes[1] << 3 | (codes[2] & 0x03030303u) << 6;
+  words[1] = codes[3] | codes[4] << 3 | (codes[5] & 0x03030303u) << 6;
+  words[2] = codes[6] | codes[7] << 3 | (codes[2] & 0x04040404u) << 4 | (codes[5] & 0x04040404u) << 5;
 }
 
 /// Codes of five bits of a group of 32, in five words.
@@ -103,14 +98,12 @@ template <class F> KERN_INLINE void five_bit_codes(const PanelSource& source, in
   f(k + 6, ((c >> 5) & 0x07070707u) | ((d >> 2) & 0x18181818u));
   f(k + 7, ((e >> 5) & 0x07070707u) | ((b >> 4) & 0x08080808u) | ((d >> 3) & 0x10101010u));
 }
-KERN_INLINE void pack_five_bits(const std::uint8_t* codes, int first_word, const PanelTarget& to) {
-  constexpr std::uint32_t low = 0x07070707u, high = 0x18181818u, fourth = 0x08080808u, fifth = 0x10101010u;
-  const std::uint32_t f = four_codes(codes, 5), g = four_codes(codes, 6), h = four_codes(codes, 7);
-  to.word(first_word, four_codes(codes, 0) | (f & low) << 5);
-  to.word(first_word + 1, four_codes(codes, 1) | (f & high) << 2 | (h & fourth) << 4);
-  to.word(first_word + 2, four_codes(codes, 2) | (g & low) << 5);
-  to.word(first_word + 3, four_codes(codes, 3) | (g & high) << 2 | (h & fifth) << 3);
-  to.word(first_word + 4, four_codes(codes, 4) | (h & low) << 5);
+template <class Word> KERN_INLINE void pack_five_bits(const Word* codes, Word* words) {
+  words[0] = codes[0] | (codes[5] & 0x07070707u) << 5;
+  words[1] = codes[1] | (codes[5] & 0x18181818u) << 2 | (codes[7] & 0x08080808u) << 4;
+  words[2] = codes[2] | (codes[6] & 0x07070707u) << 5;
+  words[3] = codes[3] | (codes[6] & 0x18181818u) << 2 | (codes[7] & 0x10101010u) << 3;
+  words[4] = codes[4] | (codes[7] & 0x07070707u) << 5;
 }
 
 /// Codes of six bits of a group of 16, in three words.
@@ -121,22 +114,23 @@ template <class F> KERN_INLINE void six_bit_codes(const PanelSource& source, int
   f(k + 2, c & 0x3F3F3F3Fu);
   f(k + 3, ((a >> 6) & 0x03030303u) | ((b >> 4) & 0x0C0C0C0Cu) | ((c >> 2) & 0x30303030u));
 }
-KERN_INLINE void pack_six_bits(const std::uint8_t* codes, int first_word, const PanelTarget& to) {
-  const std::uint32_t d = four_codes(codes, 3);
-  to.word(first_word, four_codes(codes, 0) | (d & 0x03030303u) << 6);
-  to.word(first_word + 1, four_codes(codes, 1) | (d & 0x0C0C0C0Cu) << 4);
-  to.word(first_word + 2, four_codes(codes, 2) | (d & 0x30303030u) << 2);
+template <class Word> KERN_INLINE void pack_six_bits(const Word* codes, Word* words) {
+  words[0] = codes[0] | (codes[3] & 0x03030303u) << 6;
+  words[1] = codes[1] | (codes[3] & 0x0C0C0C0Cu) << 4;
+  words[2] = codes[2] | (codes[3] & 0x30303030u) << 2;
 }
 
-/// A block's codes plus the bias.
-template <class Traits, int bias> struct UnsignedCodes {
-  std::uint8_t codes[Traits::width];
-  KERN_INLINE explicit UnsignedCodes(const typename Traits::Block& block) {
-    std::int8_t plain[Traits::width];
-    Traits::unpack_codes(block, plain);
-    for (int i = 0; i < Traits::width; ++i) codes[i] = static_cast<std::uint8_t>(plain[i] + bias);
-  }
-};
+/// Bits 8 * c + w for c = 0..3, moved to bit 4 of byte c: the fifth bits of word w.
+template <int w> KERN_INLINE Words fifth_bits(Words high) {
+  if constexpr (w <= 4) return (high << (4 - w)) & 0x10101010u;
+  else return (high >> (w - 4)) & 0x10101010u;
+}
+
+/// Bits 4 * k and on, moved to bit 4 of bytes 0..3.
+template <int k> KERN_INLINE Words fifth_bits_in_a_row(Words high) {
+  const Words four = (high >> (4 * k)) & 15u;
+  return ((four | four << 7 | four << 14 | four << 21) & 0x01010101u) << 4;
+}
 
 struct OneScale {
   Floats value;
@@ -198,20 +192,35 @@ template <> struct PanelCodec<IQ4_NL> : NibbleBlock {
   }
 };
 
-template <class Traits, int halves_of_block, int bias_of_codes> struct FiveBitBlock {
-  static constexpr int words = 5, halves = halves_of_block, bytes = 0, bias = bias_of_codes, max_code = 31;
-  KERN_INLINE static void split(const typename Traits::Block& block, const PanelTarget& to) {
-    pack_five_bits(UnsignedCodes<Traits, bias>(block).codes, 0, to);
+struct FiveBitBlock {
+  static constexpr int words = 5, halves = 1, bytes = 0, code_words = 5;
+  using Header = OneScale;
+  template <class Block> KERN_INLINE static void split(const Block& block, const PanelTarget& to) {
+    to.copy_words(0, 4, block.codes);
+    to.copy_words(4, 1, block.high);
     to.half(0, block.d.bits);
     if constexpr (requires { block.m; }) to.half(1, block.m.bits);
   }
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    const Words high = source.word(4);
+    unroll<4>([&](auto w) __attribute__((always_inline)) {
+      const Words word = source.word(w);
+      f(w, (word & 0x0F0F0F0Fu) | fifth_bits_in_a_row<w>(high));
+      f(w + 4, ((word >> 4) & 0x0F0F0F0Fu) | fifth_bits_in_a_row<w + 4>(high));
+    });
+  }
+  KERN_INLINE static void pack(const Words* codes, Words* to) { pack_five_bits(codes, to); }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     five_bit_codes(source, 0, 0, f);
   }
 };
 
-template <> struct PanelCodec<Q5_0> : FiveBitBlock<Q5_0, 1, 16> { using Header = OneScale; };
-template <> struct PanelCodec<Q5_1> : FiveBitBlock<Q5_1, 2, 0> { using Header = OneScaleAndMinimum; };
+template <> struct PanelCodec<Q5_0> : FiveBitBlock { static constexpr int bias = 16, max_code = 31; };
+
+template <> struct PanelCodec<Q5_1> : FiveBitBlock {
+  static constexpr int halves = 2, bias = 0, max_code = 31;
+  using Header = OneScaleAndMinimum;
+};
 
 /// The sixteen doubled e2m1 values plus 12.
 constexpr std::uint8_t doubled_e2m1_plus_12[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
@@ -312,14 +321,27 @@ template <> struct PanelCodec<Q4_K> {
 };
 
 template <> struct PanelCodec<Q5_K> {
-  static constexpr int words = 43, halves = 2, bytes = 0, bias = 0, max_code = 31;
+  static constexpr int words = 43, halves = 2, bytes = 0, bias = 0, max_code = 31, code_words = 40;
   using Header = KHeader<40>;
   KERN_INLINE static void split(const Q5_K::Block& block, const PanelTarget& to) {
-    const UnsignedCodes<Q5_K, bias> plain(block);
-    for (int g = 0; g < 8; ++g) pack_five_bits(plain.codes + g * 32, g * 5, to);
+    to.copy_words(0, 32, block.codes);
+    to.copy_words(32, 8, block.high);
     to.copy_words(40, 3, block.scales.packed);
     to.half(0, block.d.bits);
     to.half(1, block.dmin.bits);
+  }
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    unroll<32>([&](auto w) __attribute__((always_inline)) {
+      constexpr int pair = w / 8;
+      constexpr int low = pair * 16 + w % 8;
+      const Words word = source.word(w);
+      const Words high = source.word(32 + w % 8);
+      f(low, (word & 0x0F0F0F0Fu) | fifth_bits<2 * pair>(high));
+      f(low + 8, ((word >> 4) & 0x0F0F0F0Fu) | fifth_bits<2 * pair + 1>(high));
+    });
+  }
+  KERN_INLINE static void pack(const Words* codes, Words* to) {
+    for (int g = 0; g < 8; ++g) pack_five_bits(codes + g * 8, to + g * 5);
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<8>([&](auto g) __attribute__((always_inline)) { five_bit_codes(source, g * 5, g * 8, f); });
@@ -327,7 +349,7 @@ template <> struct PanelCodec<Q5_K> {
 };
 
 template <> struct PanelCodec<Q6_K> {
-  static constexpr int words = 52, halves = 1, bytes = 0, bias = 32, max_code = 63;
+  static constexpr int words = 52, halves = 1, bytes = 0, bias = 32, max_code = 63, code_words = 48;
   struct Header {
     Words scales[4];
     Floats d;
@@ -337,10 +359,26 @@ template <> struct PanelCodec<Q6_K> {
     template <int g> KERN_INLINE Ints whole_scale() const { return signed_byte<g>(scales[g / 4]); }
   };
   KERN_INLINE static void split(const Q6_K::Block& block, const PanelTarget& to) {
-    const UnsignedCodes<Q6_K, bias> plain(block);
-    for (int g = 0; g < 16; ++g) pack_six_bits(plain.codes + g * 16, g * 3, to);
+    to.copy_words(0, 32, block.low);
+    to.copy_words(32, 16, block.high);
     to.copy_words(48, 4, reinterpret_cast<const std::uint8_t*>(block.scales));
     to.half(0, block.d.bits);
+  }
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    unroll<16>([&](auto i) __attribute__((always_inline)) {
+      constexpr int run = i / 8;
+      constexpr int w = i % 8;
+      const Words first = source.word(run * 16 + w);
+      const Words second = source.word(run * 16 + 8 + w);
+      const Words high = source.word(32 + run * 8 + w);
+      f(run * 32 + w, (first & 0x0F0F0F0Fu) | ((high << 4) & 0x30303030u));
+      f(run * 32 + 8 + w, (second & 0x0F0F0F0Fu) | ((high << 2) & 0x30303030u));
+      f(run * 32 + 16 + w, ((first >> 4) & 0x0F0F0F0Fu) | (high & 0x30303030u));
+      f(run * 32 + 24 + w, ((second >> 4) & 0x0F0F0F0Fu) | ((high >> 2) & 0x30303030u));
+    });
+  }
+  KERN_INLINE static void pack(const Words* codes, Words* to) {
+    for (int g = 0; g < 16; ++g) pack_six_bits(codes + g * 4, to + g * 3);
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<16>([&](auto g) __attribute__((always_inline)) { six_bit_codes(source, g * 3, g * 4, f); });
@@ -391,7 +429,7 @@ template <> struct PanelCodec<Q2_K> {
 };
 
 template <> struct PanelCodec<Q3_K> {
-  static constexpr int words = 27, halves = 1, bytes = 0, bias = 4, max_code = 7;
+  static constexpr int words = 27, halves = 1, bytes = 0, bias = 4, max_code = 7, code_words = 24;
   struct Header {
     Words scales[3];
     Floats d;
@@ -405,10 +443,24 @@ template <> struct PanelCodec<Q3_K> {
     }
   };
   KERN_INLINE static void split(const Q3_K::Block& block, const PanelTarget& to) {
-    const UnsignedCodes<Q3_K, bias> plain(block);
-    for (int g = 0; g < 8; ++g) pack_three_bits(plain.codes + g * 32, g * 3, to);
+    to.copy_words(0, 8, block.high);
+    to.copy_words(8, 16, block.codes);
     to.copy_words(24, 3, block.scales);
     to.half(0, block.d.bits);
+  }
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    unroll<16>([&](auto i) __attribute__((always_inline)) {
+      constexpr int run = i / 8;
+      const Words word = source.word(8 + i);
+      const Words high = source.word(i % 8);
+      unroll<4>([&](auto part) __attribute__((always_inline)) {
+        const Words third = (high >> (run * 4 + part) & 0x01010101u) << 2;
+        f(run * 32 + i % 8 + 8 * part, ((word >> (2 * part)) & 0x03030303u) | third);
+      });
+    });
+  }
+  KERN_INLINE static void pack(const Words* codes, Words* to) {
+    for (int g = 0; g < 8; ++g) pack_three_bits(codes + g * 8, to + g * 3);
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<8>([&](auto g) __attribute__((always_inline)) { three_bit_codes(source, g * 3, g * 8, f); });
