@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/session.h"
+#include "kernels/cpu/memory.h"
 #include "tests/kernel_helpers.h"
 #include "tests/random_model.h"
 
@@ -69,6 +70,32 @@ TEST_CASE("a small model in every format: the same bits everywhere, near its wei
       CHECK(std::sqrt(error / size) <= 0.052);
     }
   });
+}
+
+TEST_CASE("matrices take the memory of their layout, and move where it fits") {
+  const auto use_of = [](const CpuBackend& backend, Format format) {
+    const std::vector<std::byte> bytes(row_bytes(format, 512) * 40);
+    return backend.weight_memory({"matrix", format, 40, 512, bytes}, WeightUse::matrix);
+  };
+  for_each_format([&]<class Traits>(Traits) {
+    CAPTURE(Traits::name);
+    const MemoryUse use = use_of(CpuBackend(1), Traits::id); // 40 rows are three panels of 16
+    const std::uint64_t in_file = row_bytes(Traits::id, 512) * 48;
+    CHECK(use.mapped_bytes == 0);
+    const std::string name = Traits::name;
+    const bool spelt_out =
+        name == "TQ1_0" || name.starts_with("IQ1") || name.starts_with("IQ2") || name.starts_with("IQ3");
+    if (spelt_out) CHECK((use.private_bytes > in_file && use.private_bytes < 2 * in_file));
+    else CHECK(use.private_bytes == in_file);
+  });
+  // 70% of what is free would leave a fifth; 1.4 times that doesn't.
+  const FormatBytes most[] = {{Format::q8_0, available_memory() / 10 * 7},
+                              {Format::iq1_s, available_memory() / 10 * 7}};
+  for (const FormatBytes& weights : most) {
+    CpuBackend backend(1, choose_cpu_kernels(""), Repack::automatic);
+    backend.expect_weights({&weights, 1});
+    CHECK((use_of(backend, weights.format).private_bytes > 0) == (weights.format == Format::q8_0));
+  }
 }
 
 } // namespace kern

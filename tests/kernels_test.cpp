@@ -345,6 +345,43 @@ TEST_CASE("norm, rotation, activation, embedding and rounding are the same bits 
   for (const auto& code : codes) CHECK(code == codes[0]);
 }
 
+TEST_CASE("blocks of activations are rounded by themselves, whatever lies beside them") {
+  for (const int block : {32, 256}) {
+    const auto columns = static_cast<std::size_t>(block) * 21;
+    auto x = random_floats(columns, 11);
+    const float odd[] = {0.0f, 1e-42f, 0x1p-121f, 3e38f, INFINITY, -INFINITY, static_cast<float>(NAN)};
+    for (std::size_t i = 0; i < std::size(odd); ++i) // blocks 1, 4, 7, ...: alone or among small numbers
+      for (std::size_t at = 0; at < static_cast<std::size_t>(block); ++at)
+        x[(3 * i + 1) * static_cast<std::size_t>(block) + at] = at == 5 || i < 3 ? odd[i] : 0.25f;
+    for (const CpuKernels* kernels : kernel_tables()) {
+      CAPTURE(kernels->name);
+      std::vector<std::int8_t> codes(columns);
+      std::vector<float> scales(21);
+      std::vector<std::int16_t> sums(columns / 16);
+      kernels->quantize(x.data(), static_cast<int>(columns), 0, {codes.data(), scales.data(), sums.data(), block, 1});
+      for (std::size_t b = 0; b < 21; ++b) {
+        CAPTURE(b);
+        const std::size_t first = b * static_cast<std::size_t>(block);
+        std::int32_t expected[256] = {};
+        const bool finite = std::all_of(x.begin() + static_cast<std::ptrdiff_t>(first),
+                                        x.begin() + static_cast<std::ptrdiff_t>(first) + block,
+                                        [](float value) { return std::isfinite(value); });
+        if (finite) CHECK(scales[b] == round_block(x.data() + first, block, expected));
+        else CHECK(!std::isfinite(scales[b]));
+        if (scales[b] < 0x1p-126f) std::fill_n(expected, 256, 0); // 127 / largest might not be finite
+        for (std::size_t g = 0; g < static_cast<std::size_t>(block) / 16; ++g) {
+          std::int32_t sum = 0;
+          for (std::size_t i = g * 16; i < g * 16 + 16; ++i) {
+            sum += expected[i];
+            if (codes[first + i] != expected[i]) FAIL(i); // not an assertion for every code
+          }
+          CHECK(sums[first / 16 + g] == sum);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("norm and rotation do what their formulas say") {
   CpuBackend backend(1);
   auto x = random_floats(64, 11);
