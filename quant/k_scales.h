@@ -1,6 +1,8 @@
 // The twelve bytes in which Q4_K and Q5_K keep eight 6-bit scales and eight 6-bit minimums.
 #pragma once
 
+#include <cstring>
+
 #include "quant/decode.h"
 
 namespace kern {
@@ -12,13 +14,13 @@ struct KScales {
 /// scale [8], minimum [8]: values 0..63. Entries 0..3 lie in the low six bits of bytes 0..7; entries 4..7 have their
 /// low four bits in bytes 8..11 and their high two in the top bits of bytes 0..7.
 KERN_INLINE void unpack_k_scales(const KScales& scales, std::uint8_t* scale, std::uint8_t* minimum) {
-  const std::uint8_t* q = scales.packed;
-  for (int j = 0; j < 4; ++j) {
-    scale[j] = q[j] & 63;
-    minimum[j] = q[j + 4] & 63;
-    scale[j + 4] = static_cast<std::uint8_t>((q[j + 8] & 15) | ((q[j] >> 6) << 4));
-    minimum[j + 4] = static_cast<std::uint8_t>((q[j + 8] >> 4) | ((q[j + 4] >> 6) << 4));
-  }
+  std::uint32_t word[3]; // four bytes at a time
+  std::memcpy(word, scales.packed, sizeof word);
+  const std::uint32_t scale_words[2] = {word[0] & 0x3F3F3F3Fu, (word[2] & 0x0F0F0F0Fu) | (word[0] >> 2 & 0x30303030u)};
+  const std::uint32_t minimum_words[2] = {word[1] & 0x3F3F3F3Fu,
+                                          (word[2] >> 4 & 0x0F0F0F0Fu) | (word[1] >> 2 & 0x30303030u)};
+  std::memcpy(scale, scale_words, sizeof scale_words);
+  std::memcpy(minimum, minimum_words, sizeof minimum_words);
 }
 
 /// The inverse of unpack_k_scales().

@@ -38,6 +38,8 @@ namespace {
 
 #include "kernels/cpu/bodies/vector_product.inl"
 
+#include "kernels/cpu/bodies/row_product.inl"
+
 #include "kernels/cpu/bodies/float_product.inl"
 
 #include "kernels/cpu/bodies/panel_product.inl"

@@ -11,9 +11,11 @@
 //   wide_is_signed                 codes above 127 stand for code - 128: then no correction is due
 //   code_class(max_code, group, whole)  the largest code that tiles of groups of so many columns, with scales that are
 //                                  whole numbers or not, treat as this one
+//   dot_signed(acc, codes, x)      acc + the sums of a lane's four codes (signed) times its four of x (-127..127)
 //   dot_pairs(acc, a, b)           acc + the sum of a lane's two 16-bit products
 //   to_floats, fused_lanes (a * b + c), fused_negated (c - a * b), look_up (a byte of 16 for each index byte),
-//   load_halves, store_halves (to nearest, ties to even, as to_half), load_shorts, load_bytes_wide, largest_lane
+//   load_halves, store_halves (to nearest, ties to even, as to_half), load_shorts, load_bytes_wide, largest_lane,
+//   sum_of_lanes
 
 #if defined(__AVX512VNNI__)
 constexpr int lane_count = 16;

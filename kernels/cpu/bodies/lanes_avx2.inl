@@ -67,6 +67,17 @@ KERN_INLINE Ints end_scaled_run(Ints total, Ints run, Ints scale) {
 
 #endif
 
+/// In pairs of at most 128 * 127 * 2.
+KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
+  const __m256i pairs =
+      _mm256_maddubs_epi16(_mm256_abs_epi8((__m256i)codes), _mm256_sign_epi8((__m256i)x, (__m256i)codes));
+  return acc + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) {
+  __m128i sum = _mm_add_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xB1)));
+}
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
   return acc + (Ints)_mm256_madd_epi16((__m256i)a, _mm256_set1_epi32(b));
 }

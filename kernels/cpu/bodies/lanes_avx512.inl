@@ -15,6 +15,13 @@ constexpr int code_class(int, int, bool) { return 255; } // any unsigned code
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
   return (Ints)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)codes, _mm512_set1_epi32(x));
 }
+KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
+  const __m512i activations = (__m512i)x;
+  const __m512i turned =
+      _mm512_mask_sub_epi8(activations, _mm512_movepi8_mask((__m512i)codes), _mm512_setzero_si512(), activations);
+  return (Ints)_mm512_dpbusd_epi32((__m512i)acc, _mm512_abs_epi8((__m512i)codes), turned);
+}
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
   return (Ints)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, _mm512_set1_epi32(b));
 }

@@ -8,10 +8,9 @@ constexpr int tile_vectors = 2; // 8 loads serve 12 products
 constexpr bool wide_is_signed = true;
 constexpr int code_class(int max_code, int, bool) { return max_code > 127 ? 255 : 127; }
 
-template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
-  if constexpr (max_code > 127) codes ^= 0x80808080u;
+KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
   const auto a = (int8x16_t)codes;
-  const auto b = (int8x16_t)vdupq_n_s32(x);
+  const auto b = (int8x16_t)x;
 #if defined(__ARM_FEATURE_DOTPROD)
   return (Ints)vdotq_s32((int32x4_t)acc, a, b);
 #else
@@ -20,6 +19,11 @@ template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::i
   return acc + (Ints)vpaddq_s32(low, high);
 #endif
 }
+template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
+  if constexpr (max_code > 127) codes ^= 0x80808080u;
+  return dot_signed(acc, codes, (Words)vdupq_n_s32(x));
+}
+KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return vaddvq_s32((int32x4_t)v); }
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
   const auto pairs = (int16x8_t)a;
   const auto factors = (int16x8_t)vdupq_n_s32(b);

@@ -31,8 +31,9 @@ KERN_INLINE void product_dispatch(Format format, const ProductShare& share, Form
   const auto one = [&]<class T>(T) {
     if (T::id != format) return;
     if constexpr (T::is_float) product_share_float<T>(share);
-    else if (share.tokens == 1 && share.interleaved) product_share_vector<T>(share);
-    else product_share_quantized<T>(share);
+    else if (share.tokens > 1) product_share_quantized<T>(share);
+    else if (share.interleaved) product_share_vector<T>(share);
+    else product_share_rows<T>(share);
   };
   (one(Traits{}), ...);
 }
