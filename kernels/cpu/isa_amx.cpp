@@ -17,6 +17,8 @@ namespace kern {
 namespace {
 #include "kernels/cpu/bodies/lanes.inl"
 
+#include "kernels/cpu/bodies/panel_bits.inl"
+
 #include "kernels/cpu/bodies/panel_codecs.inl"
 
 #include "kernels/cpu/bodies/grid_panel_codecs.inl"

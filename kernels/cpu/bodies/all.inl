@@ -24,6 +24,8 @@ namespace {
 
 #include "kernels/cpu/bodies/elementwise.inl"
 
+#include "kernels/cpu/bodies/panel_bits.inl"
+
 #include "kernels/cpu/bodies/panel_codecs.inl"
 
 #include "kernels/cpu/bodies/grid_panel_codecs.inl"

@@ -15,122 +15,12 @@
 // the block's. With minimums: min_pair<p>() are those of groups 2p and 2p + 1 as 16-bit halves of a lane, min_scale()
 // their scale.
 
-/// Where one block of a panel, and one part of its lanes, is read from.
-struct PanelSource {
-  const std::byte* words;
-  const std::uint16_t* halves;
-  const std::uint8_t* bytes;
-
-  KERN_INLINE Words word(int i) const { return load_vector<Words>(words + i * 4 * panel_rows); }
-  KERN_INLINE Floats half(int i) const { return load_halves(halves + i * panel_rows); }
-  KERN_INLINE Words short_word(int i) const { return load_shorts(halves + i * panel_rows); }
-  KERN_INLINE Words byte(int i) const { return load_bytes_wide(bytes + i * panel_rows); }
-};
-
-/// One block of one row, cut up; 16 of them side by side are then turned into lanes.
-struct PanelTarget {
-  std::uint32_t* words;
-  std::uint16_t* halves;
-  std::uint8_t* bytes;
-
-  KERN_INLINE void word(int i, std::uint32_t value) const { words[i] = value; }
-  KERN_INLINE void half(int i, std::uint16_t value) const { halves[i] = value; }
-  KERN_INLINE void copy_words(int to, int count, const std::uint8_t* from) const {
-    __builtin_memcpy(words + to, from, static_cast<std::size_t>(count) * 4);
-  }
-};
-
 template <class Traits> struct PanelCodec;
 
 /// Bytes of an interleaved block of one row.
 template <class Traits>
 constexpr int panel_block_bytes =
     4 * PanelCodec<Traits>::words + 2 * PanelCodec<Traits>::halves + PanelCodec<Traits>::bytes;
-
-/// Low nibbles are the first half of a run of codes, high nibbles the second: f at `low` and at `high`.
-template <class F> KERN_INLINE void nibbles(Words word, int low, int high, F&& f) {
-  f(low, word & 0x0F0F0F0Fu);
-  f(high, (word >> 4) & 0x0F0F0F0Fu);
-}
-
-/// The nibbles of eight groups of 32, four words a group: low nibbles are its first 16 codes.
-template <class F> KERN_INLINE void grouped_nibbles(const PanelSource& source, F&& f) {
-  unroll<32>([&](auto w) __attribute__((always_inline)) {
-    constexpr int low = w / 4 * 8 + w % 4;
-    nibbles(source.word(w), low, low + 4, f);
-  });
-}
-
-// Codes of three, five and six bits: whole ones in the low bits of as many words as there are, and the others' bits
-// above them. That takes fewer operations than words of nibbles and the bits above apart, as in the file. Zen 4, one
-// core, G multiply-adds/s that way and this: Q3_K 58 and 74, Q5_K 68 and 81, Q6_K 66 and 74. They are packed a group at
-// a time, from four codes a word.
-
-/// Codes of three bits of a group of 32, in three words: each has two and two bits of a third, whose highest bits are
-/// in the last.
-template <class F> KERN_INLINE void three_bit_codes(const PanelSource& source, int first_word, int k, F&& f) {
-  const Words a = source.word(first_word), b = source.word(first_word + 1), c = source.word(first_word + 2);
-  f(k, a & 0x07070707u);
-  f(k + 1, (a >> 3) & 0x07070707u);
-  f(k + 2, ((a >> 6) & 0x03030303u) | ((c >> 4) & 0x04040404u));
-  f(k + 3, b & 0x07070707u);
-  f(k + 4, (b >> 3) & 0x07070707u);
-  f(k + 5, ((b >> 6) & 0x03030303u) | ((c >> 5) & 0x04040404u));
-  f(k + 6, c & 0x07070707u);
-  f(k + 7, (c >> 3) & 0x07070707u);
-}
-template <class Word> KERN_INLINE void pack_three_bits(const Word* codes, Word* words) {
-  words[0] = codes[0] | codes[1] << 3 | (codes[2] & 0x03030303u) << 6;
-  words[1] = codes[3] | codes[4] << 3 | (codes[5] & 0x03030303u) << 6;
-  words[2] = codes[6] | codes[7] << 3 | (codes[2] & 0x04040404u) << 4 | (codes[5] & 0x04040404u) << 5;
-}
-
-/// Codes of five bits of a group of 32, in five words.
-template <class F> KERN_INLINE void five_bit_codes(const PanelSource& source, int first_word, int k, F&& f) {
-  const Words a = source.word(first_word), b = source.word(first_word + 1), c = source.word(first_word + 2);
-  const Words d = source.word(first_word + 3), e = source.word(first_word + 4);
-  f(k, a & 0x1F1F1F1Fu);
-  f(k + 1, b & 0x1F1F1F1Fu);
-  f(k + 2, c & 0x1F1F1F1Fu);
-  f(k + 3, d & 0x1F1F1F1Fu);
-  f(k + 4, e & 0x1F1F1F1Fu);
-  f(k + 5, ((a >> 5) & 0x07070707u) | ((b >> 2) & 0x18181818u));
-  f(k + 6, ((c >> 5) & 0x07070707u) | ((d >> 2) & 0x18181818u));
-  f(k + 7, ((e >> 5) & 0x07070707u) | ((b >> 4) & 0x08080808u) | ((d >> 3) & 0x10101010u));
-}
-template <class Word> KERN_INLINE void pack_five_bits(const Word* codes, Word* words) {
-  words[0] = codes[0] | (codes[5] & 0x07070707u) << 5;
-  words[1] = codes[1] | (codes[5] & 0x18181818u) << 2 | (codes[7] & 0x08080808u) << 4;
-  words[2] = codes[2] | (codes[6] & 0x07070707u) << 5;
-  words[3] = codes[3] | (codes[6] & 0x18181818u) << 2 | (codes[7] & 0x10101010u) << 3;
-  words[4] = codes[4] | (codes[7] & 0x07070707u) << 5;
-}
-
-/// Codes of six bits of a group of 16, in three words.
-template <class F> KERN_INLINE void six_bit_codes(const PanelSource& source, int first_word, int k, F&& f) {
-  const Words a = source.word(first_word), b = source.word(first_word + 1), c = source.word(first_word + 2);
-  f(k, a & 0x3F3F3F3Fu);
-  f(k + 1, b & 0x3F3F3F3Fu);
-  f(k + 2, c & 0x3F3F3F3Fu);
-  f(k + 3, ((a >> 6) & 0x03030303u) | ((b >> 4) & 0x0C0C0C0Cu) | ((c >> 2) & 0x30303030u));
-}
-template <class Word> KERN_INLINE void pack_six_bits(const Word* codes, Word* words) {
-  words[0] = codes[0] | (codes[3] & 0x03030303u) << 6;
-  words[1] = codes[1] | (codes[3] & 0x0C0C0C0Cu) << 4;
-  words[2] = codes[2] | (codes[3] & 0x30303030u) << 2;
-}
-
-/// Bits 8 * c + w for c = 0..3, moved to bit 4 of byte c: the fifth bits of word w.
-template <int w> KERN_INLINE Words fifth_bits(Words high) {
-  if constexpr (w <= 4) return (high << (4 - w)) & 0x10101010u;
-  else return (high >> (w - 4)) & 0x10101010u;
-}
-
-/// Bits 4 * k and on, moved to bit 4 of bytes 0..3.
-template <int k> KERN_INLINE Words fifth_bits_in_a_row(Words high) {
-  const Words four = (high >> (4 * k)) & 15u;
-  return ((four | four << 7 | four << 14 | four << 21) & 0x01010101u) << 4;
-}
 
 struct OneScale {
   Floats value;
@@ -384,27 +274,6 @@ template <> struct PanelCodec<Q6_K> {
     unroll<16>([&](auto g) __attribute__((always_inline)) { six_bit_codes(source, g * 3, g * 4, f); });
   }
 };
-
-/// Four codes of two bits a byte: byte b of run r has weights 128 * r + b, + 32, + 64 and + 96, lowest bits first.
-template <int first_word, class F> KERN_INLINE void two_bit_codes(const PanelSource& source, F&& f) {
-  unroll<16>([&](auto i) __attribute__((always_inline)) {
-    constexpr int k = i / 8 * 32 + i % 8;
-    const Words word = source.word(first_word + i);
-    unroll<4>([&](auto part) __attribute__((always_inline)) { f(k + 8 * part, (word >> (2 * part)) & 0x03030303u); });
-  });
-}
-
-/// Codes [256] as two_bit_codes() reads them.
-KERN_INLINE void pack_two_bits(const std::uint8_t* codes, int first_word, const PanelTarget& to) {
-  std::uint8_t bytes[64];
-  for (int run = 0; run < 2; ++run)
-    for (int b = 0; b < 32; ++b) {
-      const std::uint8_t* code = codes + run * 128 + b;
-      bytes[run * 32 + b] =
-          static_cast<std::uint8_t>((code[0] & 3) | (code[32] & 3) << 2 | (code[64] & 3) << 4 | (code[96] & 3) << 6);
-    }
-  to.copy_words(first_word, 16, bytes);
-}
 
 template <> struct PanelCodec<Q2_K> {
   static constexpr int words = 20, halves = 2, bytes = 0, bias = 0, max_code = 3;
