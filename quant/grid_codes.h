@@ -32,6 +32,13 @@ KERN_INLINE constexpr GridTable<Word, entries> grid_table(const grids::Book<entr
   return table;
 }
 
+/// For loops whose four rounds differ by what the compiler then knows.
+#if defined(__clang__)
+#define KERN_UNROLL_FOUR _Pragma("unroll 4")
+#else
+#define KERN_UNROLL_FOUR _Pragma("GCC unroll 4")
+#endif
+
 /// What stands beside a grid format's points.
 enum class GridSigns {
   even,           // of eight weights, of which an even number is negative
@@ -65,20 +72,19 @@ KERN_INLINE void store_signed(std::int8_t* codes, std::uint64_t magnitudes, std:
 }
 
 /// Eight signs kept as seven bits: the number of negative weights is even.
-KERN_INLINE std::uint32_t even_signs(std::uint32_t seven) {
+KERN_INLINE constexpr std::uint32_t even_signs(std::uint32_t seven) {
   seven &= 127u;
   const std::uint32_t parity = 0x6996u >> ((seven ^ (seven >> 4)) & 15u) & 1u; // bit n of the constant: parity of n
   return seven | parity << 7;
 }
 
-/// codes [8] of IQ1_S and IQ1_M: eight times the point's coordinates, which are -1, 0 or 1, and 1 more; 1 less where
-/// `down` is 1, not 0
-KERN_INLINE void store_shifted(std::int8_t* codes, std::uint32_t point, std::uint32_t down) {
-  // Bytes hold the codes plus 128 until the last step, so that no byte borrows from the next.
-  static constexpr std::uint8_t levels[3] = {129 - 8, 129, 129 + 8};
-  static constexpr auto table = grid_table<std::uint64_t>(grids::iq1, levels);
-  static_assert(table.size == 1 << 11); // whatever a point's bits are, they name an entry
-  store_codes(codes, (table.points[point] - eight_bytes(2 * down)) ^ eight_bytes(128));
+/// A coordinate's levels of IQ1_S and IQ1_M, shifted up: eight times -1, 0 or 1, and 1 more; plus 128, so that no byte
+/// borrows from the next in what follows.
+inline constexpr std::uint8_t grid_levels_iq1_up[3] = {129 - 8, 129, 129 + 8};
+
+/// codes [8] of those formats from such bytes; two less where `down` is 1, not 0
+KERN_INLINE void store_shifted(std::int8_t* codes, std::uint64_t up, std::uint32_t down) {
+  store_codes(codes, (up - eight_bytes(2 * down)) ^ eight_bytes(128));
 }
 
 KERN_INLINE void store_little_endian_32(std::uint32_t word, std::uint8_t (&bytes)[4]) {

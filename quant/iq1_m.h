@@ -29,13 +29,23 @@ struct IQ1_M {
   /// out [256]: d * (2 * n + 1) * (coordinate + shift)
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_M>(block, out); }
 
+  /// Calls f(i, the levels of weights 8 * i to 8 * i + 7 as the bytes of a word, whether they are shifted down) for
+  /// each i. `levels_as`: the bytes that stand for a coordinate's levels.
+  template <const auto& levels_as, class F> KERN_INLINE static void each_eight(const Block& block, F&& f) {
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq1, levels_as);
+    static_assert(table.size == 1 << 11); // whatever a point's bits are, they name an entry
+    for (int g = 0; g < 32; g += 4) {
+      const std::uint32_t high = block.high[g / 2] | static_cast<std::uint32_t>(block.high[g / 2 + 1]) << 8;
+      KERN_UNROLL_FOUR for (int i = 0; i < 4; ++i)
+          f(g + i, table.points[block.points[g + i] | (high >> (4 * i) & 7u) << 8], high >> (4 * i + 3) & 1u);
+    }
+  }
+
   /// codes [256] count eighths, so the block scale is an eighth of d; scales [16]: weight i = block_scale * scales[i /
   /// 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    for (int i = 0; i < 32; ++i) {
-      const std::uint32_t high = static_cast<std::uint32_t>(block.high[i / 2]) >> (4 * (i % 2));
-      store_shifted(codes + i * 8, block.points[i] | (high & 7u) << 8, (high >> 3) & 1u);
-    }
+    each_eight<grid_levels_iq1_up>(
+        block, [&](int i, std::uint64_t up, std::uint32_t down) { store_shifted(codes + i * 8, up, down); });
   }
   KERN_INLINE static Half scale_of_scales(const Block& block) {
     std::uint32_t bits = 0;

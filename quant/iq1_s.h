@@ -29,14 +29,23 @@ struct IQ1_S {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ1_S>(block, out); }
 
+  /// Calls f(i, the levels of weights 8 * i to 8 * i + 7 as the bytes of a word, whether they are shifted down) for
+  /// each i. `levels_as`: the bytes that stand for a coordinate's levels.
+  template <const auto& levels_as, class F> KERN_INLINE static void each_eight(const Block& block, F&& f) {
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq1, levels_as);
+    static_assert(table.size == 1 << 11); // whatever a point's bits are, they name an entry
+    for (int g = 0; g < 32; g += 4) {
+      const std::uint32_t high = block.high[g / 4];
+      KERN_UNROLL_FOUR for (int i = 0; i < 4; ++i)
+          f(g + i, table.points[block.points[g + i] | (high >> (3 * i) & 7u) << 8], high >> 15);
+    }
+  }
+
   /// codes [256] count eighths, so the block scale is an eighth of d; scales [8]: weight i = block_scale * scales[i /
   /// 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    for (int i = 0; i < 32; ++i) {
-      const std::uint32_t high = block.high[i / 4];
-      const std::uint32_t point = block.points[i] | ((high >> (3 * (i % 4))) & 7u) << 8;
-      store_shifted(codes + i * 8, point, high >> 15);
-    }
+    each_eight<grid_levels_iq1_up>(
+        block, [&](int i, std::uint64_t up, std::uint32_t down) { store_shifted(codes + i * 8, up, down); });
   }
   KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
   KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {

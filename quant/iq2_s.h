@@ -31,14 +31,23 @@ struct IQ2_S {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_S>(block, out); }
 
+  /// Calls f(i, the levels of weights 8 * i to 8 * i + 7 as the bytes of a word, their signs) for each i. `levels_as`:
+  /// the bytes that stand for a coordinate's levels.
+  template <const auto& levels_as, class F> KERN_INLINE static void each_eight(const Block& block, F&& f) {
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_s, levels_as);
+    static_assert(table.size == 1 << 10); // whatever a point's bits are, they name an entry
+    for (int g = 0; g < 32; g += 4) {
+      const std::uint32_t high = block.high[g / 4];
+      KERN_UNROLL_FOUR for (int i = 0; i < 4; ++i)
+          f(g + i, table.points[block.points[g + i] | (high >> (2 * i) & 3u) << 8], block.signs[g + i]);
+    }
+  }
+
   /// codes [256], scales [16]: weight i = block_scale * scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_s, grid_levels_iq2);
-    static_assert(table.size == 1 << 10); // whatever a point's bits are, they name an entry
-    for (int i = 0; i < 32; ++i) {
-      const std::uint32_t high = (block.high[i / 4] >> (2 * (i % 4))) & 3u;
-      store_signed(codes + i * 8, table.points[block.points[i] | high << 8], block.signs[i]);
-    }
+    each_eight<levels>(block, [&](int i, std::uint64_t magnitudes, std::uint32_t signs) {
+      store_signed(codes + i * 8, magnitudes, signs);
+    });
   }
   KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
   KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {

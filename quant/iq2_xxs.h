@@ -32,15 +32,23 @@ struct IQ2_XXS {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ2_XXS>(block, out); }
 
-  /// codes [256], scales [8]: weight i = block_scale * scales[i / 32] * codes[i]
-  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xxs, grid_levels_iq2);
+  /// Calls f(i, the levels of weights 8 * i to 8 * i + 7 as the bytes of a word, seven bits of their signs) for each i.
+  /// `levels_as`: the bytes that stand for a coordinate's levels.
+  template <const auto& levels_as, class F> KERN_INLINE static void each_eight(const Block& block, F&& f) {
+    static constexpr auto table = grid_table<std::uint64_t>(grids::iq2_xxs, levels_as);
     static_assert(table.size == 1 << 8); // whatever a point's bits are, they name an entry
     for (int g = 0; g < 8; ++g) {
       const std::uint32_t signs = little_endian_32(block.groups[g].signs);
-      for (int i = 0; i < 4; ++i)
-        store_signed(codes + g * 32 + i * 8, table.points[block.groups[g].points[i]], even_signs(signs >> (7 * i)));
+      KERN_UNROLL_FOUR for (int i = 0; i < 4; ++i)
+          f(g * 4 + i, table.points[block.groups[g].points[i]], signs >> (7 * i) & 127u);
     }
+  }
+
+  /// codes [256], scales [8]: weight i = block_scale * scales[i / 32] * codes[i]
+  KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
+    each_eight<levels>(block, [&](int i, std::uint64_t magnitudes, std::uint32_t signs) {
+      store_signed(codes + i * 8, magnitudes, even_signs(signs));
+    });
   }
   KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
   KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {

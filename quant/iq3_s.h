@@ -31,16 +31,26 @@ struct IQ3_S {
   /// out [256]
   KERN_INLINE static void decode(const Block& block, float* out) { decode_scaled<IQ3_S>(block, out); }
 
+  /// Calls f(i, the levels of weights 8 * i to 8 * i + 7 as the bytes of a word, their signs) for each i. `levels_as`:
+  /// the bytes that stand for a coordinate's levels.
+  template <const auto& levels_as, class F> KERN_INLINE static void each_eight(const Block& block, F&& f) {
+    static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_s, levels_as);
+    static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
+    for (int g = 0; g < 32; g += 4) {
+      const std::uint32_t high = block.high[g / 4];
+      KERN_UNROLL_FOUR for (int i = 0; i < 4; ++i) {
+        const std::uint32_t first = block.points[(g + i) * 2] | (high >> (2 * i) & 1u) << 8;
+        const std::uint32_t second = block.points[(g + i) * 2 + 1] | (high >> (2 * i + 1) & 1u) << 8;
+        f(g + i, table.points[first] | std::uint64_t{table.points[second]} << 32, block.signs[g + i]);
+      }
+    }
+  }
+
   /// codes [256], scales [8]: weight i = block_scale * scales[i / 32] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    static constexpr auto table = grid_table<std::uint32_t>(grids::iq3_s, levels);
-    static_assert(table.size == 1 << 9); // whatever a point's bits are, they name an entry
-    for (int i = 0; i < 32; ++i) {
-      const std::uint32_t high = static_cast<std::uint32_t>(block.high[i / 4]) >> (2 * (i % 4));
-      const std::uint32_t first = block.points[i * 2] | (high & 1u) << 8;
-      const std::uint32_t second = block.points[i * 2 + 1] | (high & 2u) << 7;
-      store_signed(codes + i * 8, table.points[first] | std::uint64_t{table.points[second]} << 32, block.signs[i]);
-    }
+    each_eight<levels>(block, [&](int i, std::uint64_t magnitudes, std::uint32_t signs) {
+      store_signed(codes + i * 8, magnitudes, signs);
+    });
   }
   KERN_INLINE static float block_scale(const Block& block) { return to_float(block.d) * unit; }
   KERN_INLINE static void unpack_scales(const Block& block, std::int16_t* scales) {

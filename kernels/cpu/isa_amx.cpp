@@ -27,6 +27,8 @@ namespace {
 
 #include "kernels/cpu/bodies/panels.inl"
 
+#include "kernels/cpu/bodies/interleave.inl"
+
 #include "kernels/cpu/bodies/product_kind.inl"
 
 #include "kernels/cpu/bodies/tile_product_amx.inl"

@@ -2,7 +2,9 @@
 // name), KERN_CPU_NAME (its text) and KERN_CPU_ENCODE (the encoder for this instruction set).
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -34,13 +36,13 @@ namespace {
 
 #include "kernels/cpu/bodies/panels.inl"
 
+#include "kernels/cpu/bodies/interleave.inl"
+
 #include "kernels/cpu/bodies/product_kind.inl"
 
 #include "kernels/cpu/bodies/tile_product.inl"
 
 #include "kernels/cpu/bodies/vector_product.inl"
-
-#include "kernels/cpu/bodies/row_product.inl"
 
 #include "kernels/cpu/bodies/float_product.inl"
 

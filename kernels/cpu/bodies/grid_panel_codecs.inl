@@ -2,8 +2,15 @@
 // bytes no vector does well, but spelt out, each weight's level and sign beside each other, of which a byte shuffle
 // makes codes. That takes 2.2 to 4.2 bits a weight where the file has 1.6 to 3.4. Decode of 1.1B IQ2_XXS on Zen 4: 55
 // tokens/s, and 3 to 5 through the code book.
+//
+// split() writes a byte for each weight, its number, of which level() makes its code, and words of scales behind them.
+// In a panel that stays the numbers are packed.
 
-/// Scales 2 * n + 1 of so many groups, n a nibble, eight a word from `first_word` on; their scale in half 0.
+/// Numbers of levels: of the points' coordinates by grid_table().
+constexpr std::uint8_t three_levels[3] = {0, 1, 2};
+constexpr std::uint8_t eight_levels[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+/// Scales 2 * n + 1 of groups, n in the low bits of a nibble, eight a word from `first_word` on; their scale in half 0.
 template <class Traits, int first_word> struct OddScales {
   static constexpr int groups = Traits::width / Traits::group;
   Words numbers[groups / 8];
@@ -16,26 +23,55 @@ template <class Traits, int first_word> struct OddScales {
   }
 };
 
-/// `extra` [groups]: bits above a nibble's scale, or null
-template <class Traits>
-KERN_INLINE void pack_odd_scales(const typename Traits::Block& block, int first_word, const std::uint8_t* extra,
-                                 const PanelTarget& to) {
-  constexpr int groups = Traits::width / Traits::group;
-  std::int16_t scales[groups];
-  Traits::unpack_scales(block, scales);
-  std::uint32_t words[groups / 8] = {};
-  for (int g = 0; g < groups; ++g) {
-    const auto nibble = static_cast<std::uint32_t>(scales[g] >> 1 | (extra ? extra[g] << 3 : 0));
-    words[g / 8] |= nibble << (4 * (g % 8));
+/// What they share: `packed` words of codes, then `beside` words of scales and what else there is.
+template <class Traits, int packed, int beside> struct SpeltOut {
+  static constexpr int code_words = packed, words = packed + beside, halves = 1, bytes = 0;
+  static constexpr int spelt_words = Traits::width / 4;
+  using Header = OddScales<Traits, packed>;
+  using SpeltHeader = OddScales<Traits, spelt_words>;
+  /// The numbers.
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    unroll<spelt_words>([&](auto k) __attribute__((always_inline)) { f(k, source.word(k)); });
   }
-  for (int i = 0; i < groups / 8; ++i) to.word(first_word + i, words[i]);
-}
+  KERN_INLINE static void put(std::uint32_t* words, int i, std::uint64_t numbers) {
+    __builtin_memcpy(words + 2 * i, &numbers, sizeof numbers);
+  }
+  /// `extra` [groups]: bits above a nibble's scale, or null
+  KERN_INLINE static void put_scales(const typename Traits::Block& block, const std::uint8_t* extra,
+                                     std::uint32_t* words) {
+    constexpr int groups = Traits::width / Traits::group;
+    if constexpr (requires { requires Traits::scale_count == 16 && sizeof block.scales == groups / 2; }) {
+      __builtin_memcpy(words + spelt_words, block.scales, sizeof block.scales);
+    } else {
+      std::int16_t scales[groups];
+      Traits::unpack_scales(block, scales);
+      for (int g = 0; g < groups; g += 8) {
+        std::uint32_t word = 0;
+        for (int i = 0; i < 8; ++i)
+          word |= static_cast<std::uint32_t>(scales[g + i] >> 1 | (extra ? extra[g + i] << 3 : 0)) << (4 * i);
+        words[spelt_words + g / 8] = word;
+      }
+    }
+  }
+};
 
-/// IQ2_* and IQ3_*: magnitudes of a few levels, and signs. A code is the number of its level with the sign above.
-template <class Traits> struct SignedLevels {
+template <class Codec>
+requires(Codec::spelt_words > 0) struct InFileOrder<Codec> : Codec {
+  static constexpr int words = Codec::spelt_words + Codec::words - Codec::code_words;
+  using Header = typename Codec::SpeltHeader;
+  template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
+    Codec::file_codes(
+        source, [&](int k, Words numbers) __attribute__((always_inline)) { f(k, Codec::level(numbers)); });
+  }
+};
+
+/// IQ2_* and IQ3_*: magnitudes of a few levels, and signs. A number is that of the level with the sign above.
+template <class Traits, const auto& level_numbers, int packed>
+struct SignedLevels : SpeltOut<Traits, packed, Traits::width / Traits::group / 8> {
+  using Spelt = SpeltOut<Traits, packed, Traits::width / Traits::group / 8>;
   static constexpr int count = static_cast<int>(sizeof Traits::levels);
   static constexpr int sign = count <= 4 ? 4 : 8;
-  static constexpr int largest = Traits::levels[count - 1];
+  static constexpr int bias = Traits::levels[count - 1], max_code = 2 * bias;
 
   struct Table {
     std::uint8_t bytes[16] = {};
@@ -44,46 +80,45 @@ template <class Traits> struct SignedLevels {
   static constexpr Table table = [] {
     Table made;
     for (int i = 0; i < count; ++i) {
-      made.bytes[i] = static_cast<std::uint8_t>(largest + Traits::levels[i]);
-      made.bytes[sign + i] = static_cast<std::uint8_t>(largest - Traits::levels[i]);
+      made.bytes[i] = static_cast<std::uint8_t>(bias + Traits::levels[i]);
+      made.bytes[sign + i] = static_cast<std::uint8_t>(bias - Traits::levels[i]);
+    }
+    return made;
+  }();
+  KERN_INLINE static Words level(Words numbers) { return look_up(table.bytes, numbers); }
+
+  struct SignBytes {
+    std::uint64_t of[256] = {};
+  };
+  /// `sign` in the bytes of negative weights, by what each_eight() gives of them.
+  static constexpr SignBytes sign_bytes = [] {
+    SignBytes made;
+    for (std::uint32_t bits = 0; bits < 256; ++bits) {
+      const std::uint32_t signs = Traits::sign_kind == GridSigns::even ? even_signs(bits) : bits;
+      for (int i = 0; i < 8; ++i) made.of[bits] |= static_cast<std::uint64_t>(signs >> i & 1u) * sign << (8 * i);
     }
     return made;
   }();
 
-  /// numbers [256]
-  KERN_INLINE static void numbers(const typename Traits::Block& block, std::uint8_t* out) {
-    constexpr int apart = Traits::levels[1] - Traits::levels[0];
-    constexpr int shift = apart >= 16 ? 4 : apart >= 8 ? 3 : 1;
-    static_assert(largest >> shift == count - 1);
-    std::int8_t codes[256];
-    Traits::unpack_codes(block, codes);
-    for (int i = 0; i < 256; ++i) {
-      const int magnitude = codes[i] < 0 ? -codes[i] : codes[i];
-      out[i] = static_cast<std::uint8_t>(magnitude >> shift | (codes[i] < 0 ? sign : 0));
-    }
+  KERN_INLINE static std::uint16_t split(const typename Traits::Block& block, std::uint32_t* words) {
+    Traits::template each_eight<level_numbers>(
+        block, [&](int i, std::uint64_t levels, std::uint32_t signs)
+                   __attribute__((always_inline)) { Spelt::put(words, i, levels | sign_bytes.of[signs]); });
+    Spelt::put_scales(block, nullptr, words);
+    return block.d.bits;
   }
 };
 
 /// Three levels: two bits and the sign.
-template <class Traits> struct ThreeLevelCodec {
-  using Levels = SignedLevels<Traits>;
-  static constexpr int words = 24 + Traits::width / Traits::group / 8, halves = 1, bytes = 0;
-  static constexpr int bias = Levels::largest, max_code = 2 * Levels::largest;
-  using Header = OddScales<Traits, 24>;
-  KERN_INLINE static void split(const typename Traits::Block& block, const PanelTarget& to) {
-    std::uint8_t numbers[256];
-    Levels::numbers(block, numbers);
-    std::uint32_t fours[64];
-    __builtin_memcpy(fours, numbers, sizeof fours);
-    for (int g = 0; g < 8; ++g) pack_three_bits(fours + g * 8, to.words + g * 3);
-    pack_odd_scales<Traits>(block, 24, nullptr, to);
-    to.half(0, block.d.bits);
+template <class Traits> struct ThreeLevelCodec : SignedLevels<Traits, three_levels, 24> {
+  KERN_INLINE static void pack(const Words* numbers, Words* to) {
+    unroll<8>([&](auto g) __attribute__((always_inline)) { pack_three_bits(numbers + g * 8, to + g * 3); });
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    const auto level = [&](int k, Words number) __attribute__((always_inline)) {
-      f(k, look_up(Levels::table.bytes, number));
+    const auto code = [&](int k, Words numbers) __attribute__((always_inline)) {
+      f(k, ThreeLevelCodec::level(numbers));
     };
-    unroll<8>([&](auto g) __attribute__((always_inline)) { three_bit_codes(source, g * 3, g * 8, level); });
+    unroll<8>([&](auto g) __attribute__((always_inline)) { three_bit_codes(source, g * 3, g * 8, code); });
   }
 };
 
@@ -92,48 +127,35 @@ template <> struct PanelCodec<IQ2_XS> : ThreeLevelCodec<IQ2_XS> {};
 template <> struct PanelCodec<IQ2_S> : ThreeLevelCodec<IQ2_S> {};
 
 /// Eight levels: a nibble with the sign.
-template <class Traits> struct EightLevelCodec {
-  using Levels = SignedLevels<Traits>;
-  static constexpr int words = 33, halves = 1, bytes = 0;
-  static constexpr int bias = Levels::largest, max_code = 2 * Levels::largest;
-  using Header = OddScales<Traits, 32>;
-  KERN_INLINE static void split(const typename Traits::Block& block, const PanelTarget& to) {
-    std::uint8_t numbers[256];
-    std::uint8_t packed[128];
-    Levels::numbers(block, numbers);
-    for (int i = 0; i < 128; ++i) {
-      const std::uint8_t* low = numbers + i / 16 * 32 + i % 16;
-      packed[i] = static_cast<std::uint8_t>(low[0] | low[16] << 4);
-    }
-    to.copy_words(0, 32, packed);
-    pack_odd_scales<Traits>(block, 32, nullptr, to);
-    to.half(0, block.d.bits);
-  }
+template <class Traits> struct EightLevelCodec : SignedLevels<Traits, eight_levels, 32> {
+  KERN_INLINE static void pack(const Words* numbers, Words* to) { pack_grouped_nibbles(numbers, to); }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     grouped_nibbles(
-        source, [&](int k, Words numbers)
-                    __attribute__((always_inline)) { f(k, look_up(Levels::table.bytes, numbers)); });
+        source, [&](int k, Words numbers) __attribute__((always_inline)) { f(k, EightLevelCodec::level(numbers)); });
   }
 };
 
 template <> struct PanelCodec<IQ3_XXS> : EightLevelCodec<IQ3_XXS> {};
 template <> struct PanelCodec<IQ3_S> : EightLevelCodec<IQ3_S> {};
 
-/// IQ1_*: coordinates -1, 0 and 1 as two bits; eight times that and 1 more or less are the codes. With 9 added, eight
-/// times the two bits, and 2 where they are shifted up.
-struct ShiftedCodec {
-  static constexpr int halves = 1, bytes = 0, bias = 9, max_code = 18;
+/// IQ1_*: coordinates -1, 0 and 1; eight times that and 1 more or less are the codes. A number counts coordinates from
+/// 0, with 4 above where they are shifted up, and is packed without.
+template <class Traits, int beside> struct ShiftedCodec : SpeltOut<Traits, 16, beside> {
+  static constexpr int bias = 9, max_code = 18;
+  /// Codes plus 9, by number.
+  static constexpr std::uint8_t table[16] = {0, 8, 16, 0, 2, 10, 18};
+  KERN_INLINE static Words level(Words numbers) { return look_up(table, numbers); }
 
   /// ups [32]: of eight weights, whether they are shifted up
-  template <class Traits>
-  KERN_INLINE static void split_codes(const typename Traits::Block& block, const PanelTarget& to, std::uint8_t* ups) {
-    std::int8_t codes[256];
-    std::uint8_t numbers[256];
-    Traits::unpack_codes(block, codes);
-    for (int i = 0; i < 256; ++i) numbers[i] = static_cast<std::uint8_t>((codes[i] + bias) >> 3);
-    for (int i = 0; i < 32; ++i) ups[i] = static_cast<std::uint8_t>((codes[i * 8] + bias) >> 1 & 1);
-    pack_two_bits(numbers, 0, to);
+  KERN_INLINE static void split_codes(const typename Traits::Block& block, std::uint32_t* words, std::uint8_t* ups) {
+    Traits::template each_eight<three_levels>(
+        block, [&](int i, std::uint64_t levels, std::uint32_t down) __attribute__((always_inline)) {
+          ups[i] = static_cast<std::uint8_t>(1 - down);
+          ShiftedCodec::put(words, i, levels | eight_bytes(4 * (1 - down)));
+        });
   }
+  KERN_INLINE static void pack(const Words* numbers, Words* to) { pack_two_bits(numbers, to); }
+
   /// up(integral constant k): a word with bit 1 of every byte set where codes 4 * k and on are shifted up
   template <class Up, class F> KERN_INLINE static void shifted_codes(const PanelSource& source, Up&& up, F&& f) {
     unroll<16>([&](auto i) __attribute__((always_inline)) {
@@ -152,16 +174,14 @@ struct ShiftedCodec {
 };
 
 /// A group's shift is the fourth bit beside its scale's three.
-template <> struct PanelCodec<IQ1_S> : ShiftedCodec {
-  static constexpr int words = 17;
-  using Header = OddScales<IQ1_S, 16>;
-  KERN_INLINE static void split(const IQ1_S::Block& block, const PanelTarget& to) {
+template <> struct PanelCodec<IQ1_S> : ShiftedCodec<IQ1_S, 1> {
+  KERN_INLINE static std::uint16_t split(const IQ1_S::Block& block, std::uint32_t* words) {
     std::uint8_t ups[32];
     std::uint8_t of_groups[8];
-    split_codes<IQ1_S>(block, to, ups);
+    split_codes(block, words, ups);
     for (int g = 0; g < 8; ++g) of_groups[g] = ups[g * 4];
-    pack_odd_scales<IQ1_S>(block, 16, of_groups, to);
-    to.half(0, block.d.bits);
+    put_scales(block, of_groups, words);
+    return block.d.bits;
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     const Words ups = source.word(16);
@@ -170,18 +190,16 @@ template <> struct PanelCodec<IQ1_S> : ShiftedCodec {
   }
 };
 
-/// A word of shifts, one of eight weights.
-template <> struct PanelCodec<IQ1_M> : ShiftedCodec {
-  static constexpr int words = 19;
-  using Header = OddScales<IQ1_M, 16>;
-  KERN_INLINE static void split(const IQ1_M::Block& block, const PanelTarget& to) {
+/// Two words of scales, and one of shifts, one of eight weights.
+template <> struct PanelCodec<IQ1_M> : ShiftedCodec<IQ1_M, 3> {
+  KERN_INLINE static std::uint16_t split(const IQ1_M::Block& block, std::uint32_t* words) {
     std::uint8_t ups[32];
-    split_codes<IQ1_M>(block, to, ups);
-    pack_odd_scales<IQ1_M>(block, 16, nullptr, to);
+    split_codes(block, words, ups);
+    put_scales(block, nullptr, words);
     std::uint32_t word = 0;
     for (int i = 0; i < 32; ++i) word |= static_cast<std::uint32_t>(ups[i]) << i;
-    to.word(18, word);
-    to.half(0, IQ1_M::scale_of_scales(block).bits);
+    words[spelt_words + 2] = word;
+    return IQ1_M::scale_of_scales(block).bits;
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     const Words ups = source.word(18);

@@ -11,11 +11,10 @@
 //   wide_is_signed                 codes above 127 stand for code - 128: then no correction is due
 //   code_class(max_code, group, whole)  the largest code that tiles of groups of so many columns, with scales that are
 //                                  whole numbers or not, treat as this one
-//   dot_signed(acc, codes, x)      acc + the sums of a lane's four codes (signed) times its four of x (-127..127)
 //   dot_pairs(acc, a, b)           acc + the sum of a lane's two 16-bit products
 //   to_floats, fused_lanes (a * b + c), fused_negated (c - a * b), look_up (a byte of 16 for each index byte),
-//   load_halves, store_halves (to nearest, ties to even, as to_half), load_shorts, load_bytes_wide, largest_lane,
-//   sum_of_lanes
+//   repeat_byte<i> (a lane's byte i four times),
+//   load_halves, store_halves (to nearest, ties to even, as to_half), load_shorts, load_bytes_wide, largest_lane
 
 #if defined(__AVX512VNNI__)
 constexpr int lane_count = 16;
@@ -50,6 +49,29 @@ KERN_INLINE Ints as_ints(Words words) { return reinterpret_cast<Ints>(words); }
 KERN_INLINE Floats bits_to_floats(Words words) { return reinterpret_cast<Floats>(words); }
 // As bits: 0.0f + value would be an addition.
 KERN_INLINE Floats every_lane(float value) { return bits_to_floats(Words{} + float_bits(value)); }
+
+/// 16 rows that begin `stride` bytes apart. Two of their addresses and four distances are all that has to be kept: the
+/// compiler would keep 16 addresses, and move them from register to register.
+struct RowPointers {
+  const std::byte* first;
+  const std::byte* ninth;
+  std::size_t stride, three, five, seven;
+
+  KERN_INLINE RowPointers(const std::byte* rows, std::size_t row_stride)
+      : first(rows), ninth(rows + 8 * row_stride), stride(row_stride), three(3 * stride), five(5 * stride),
+        seven(7 * stride) {
+    asm("" : "+r"(first), "+r"(ninth), "+r"(three), "+r"(five), "+r"(seven));
+  }
+  template <int r> KERN_INLINE const std::byte* row(int offset) const {
+    const std::byte* eight = (r < 8 ? first : ninth) + offset;
+    if constexpr (r % 8 == 3) return eight + three;
+    else if constexpr (r % 8 == 5) return eight + five;
+    else if constexpr (r % 8 == 6) return eight + 2 * three;
+    else if constexpr (r % 8 == 7) return eight + seven;
+    else return eight + r % 8 * stride;
+  }
+  KERN_INLINE void advance(std::size_t bytes) { first += bytes, ninth += bytes; }
+};
 
 #if defined(__AVX512VNNI__)
 #include "kernels/cpu/bodies/lanes_avx512.inl"
@@ -117,6 +139,13 @@ KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* su
 #endif
 
 #if !defined(__AVX2__)
+/// to [4][16] = four words of each row, `offset` bytes from their beginnings
+KERN_INLINE void turn_four(const RowPointers& rows, int offset, std::byte* to) {
+  unroll<16>([&](auto r) __attribute__((always_inline)) {
+    for (int w = 0; w < 4; ++w) __builtin_memcpy(to + (w * 16 + r) * 4, rows.row<r>(offset + w * 4), 4);
+  });
+}
+
 /// to [16][to_stride] = the transpose of from [16][stride]
 KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to, std::ptrdiff_t to_stride) {
   for (int column = 0; column < 16; ++column)

@@ -67,17 +67,6 @@ KERN_INLINE Ints end_scaled_run(Ints total, Ints run, Ints scale) {
 
 #endif
 
-/// In pairs of at most 128 * 127 * 2.
-KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
-  const __m256i pairs =
-      _mm256_maddubs_epi16(_mm256_abs_epi8((__m256i)codes), _mm256_sign_epi8((__m256i)x, (__m256i)codes));
-  return acc + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-}
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) {
-  __m128i sum = _mm_add_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
-  sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4E));
-  return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xB1)));
-}
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
   return acc + (Ints)_mm256_madd_epi16((__m256i)a, _mm256_set1_epi32(b));
 }
@@ -87,6 +76,11 @@ KERN_INLINE Floats fused_negated(Floats a, Floats b, Floats c) { return (Floats)
 KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
   const __m256i wide = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   return (Words)_mm256_shuffle_epi8(wide, (__m256i)indices);
+}
+template <int i> KERN_INLINE Words repeat_byte(Words word) {
+  const __m128i in_each =
+      _mm_setr_epi32(0x01010101 * i, 0x01010101 * (4 + i), 0x01010101 * (8 + i), 0x01010101 * (12 + i));
+  return (Words)_mm256_shuffle_epi8((__m256i)word, _mm256_broadcastsi128_si256(in_each));
 }
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
@@ -120,6 +114,28 @@ KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* su
     const __m128i halves = _mm_sad_epu8(unsigned_codes, _mm_setzero_si128()); // of eight codes, plus 128 each
     sums[i / 16] = static_cast<std::int16_t>(_mm_cvtsi128_si32(halves) + _mm_extract_epi16(halves, 4) - 16 * 128);
   }
+}
+
+/// to [4][16] = four words of each row, `offset` bytes from their beginnings
+KERN_INLINE void turn_four(const RowPointers& rows, int offset, std::byte* to) {
+  unroll<2>([&](auto half) __attribute__((always_inline)) {
+    __m256i row[4]; // i and i + 4 of eight
+    unroll<4>([&](auto i) __attribute__((always_inline)) {
+      const auto four = [&](auto r) __attribute__((always_inline)) {
+        return load_vector<__m128i>(rows.row<r>(offset));
+      };
+      constexpr int r = half * 8 + i;
+      row[i] = _mm256_castsi128_si256(four(std::integral_constant<int, r>{}));
+      row[i] = _mm256_inserti128_si256(row[i], four(std::integral_constant<int, r + 4>{}), 1);
+    });
+    const __m256i first = _mm256_unpacklo_epi32(row[0], row[1]), second = _mm256_unpacklo_epi32(row[2], row[3]);
+    const __m256i third = _mm256_unpackhi_epi32(row[0], row[1]), fourth = _mm256_unpackhi_epi32(row[2], row[3]);
+    std::byte* out = to + half * 32;
+    store_vector(out, _mm256_unpacklo_epi64(first, second));
+    store_vector(out + 64, _mm256_unpackhi_epi64(first, second));
+    store_vector(out + 128, _mm256_unpacklo_epi64(third, fourth));
+    store_vector(out + 192, _mm256_unpackhi_epi64(third, fourth));
+  });
 }
 
 /// to [16][to_stride] = the transpose of from [16][stride], in four blocks of 8 x 8

@@ -15,13 +15,6 @@ constexpr int code_class(int, int, bool) { return 255; } // any unsigned code
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
   return (Ints)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)codes, _mm512_set1_epi32(x));
 }
-KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
-  const __m512i activations = (__m512i)x;
-  const __m512i turned =
-      _mm512_mask_sub_epi8(activations, _mm512_movepi8_mask((__m512i)codes), _mm512_setzero_si512(), activations);
-  return (Ints)_mm512_dpbusd_epi32((__m512i)acc, _mm512_abs_epi8((__m512i)codes), turned);
-}
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
   return (Ints)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, _mm512_set1_epi32(b));
 }
@@ -31,6 +24,11 @@ KERN_INLINE Floats fused_negated(Floats a, Floats b, Floats c) { return (Floats)
 KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
   const __m512i wide = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   return (Words)_mm512_shuffle_epi8(wide, (__m512i)indices);
+}
+template <int i> KERN_INLINE Words repeat_byte(Words word) {
+  const __m128i in_each =
+      _mm_setr_epi32(0x01010101 * i, 0x01010101 * (4 + i), 0x01010101 * (8 + i), 0x01010101 * (12 + i));
+  return (Words)_mm512_shuffle_epi8((__m512i)word, _mm512_broadcast_i32x4(in_each));
 }
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
@@ -57,6 +55,24 @@ KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* su
     const __m128i packed = _mm_packs_epi32(of_sixteen, of_sixteen);
     __builtin_memcpy(sums + i / 16, &packed, 8);
   }
+}
+
+/// to [4][16] = four words of each row, `offset` bytes from their beginnings
+KERN_INLINE void turn_four(const RowPointers& rows, int offset, std::byte* to) {
+  __m512i row[4]; // i, i + 4, i + 8 and i + 12
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    const auto four = [&](auto r) __attribute__((always_inline)) { return load_vector<__m128i>(rows.row<r>(offset)); };
+    row[i] = _mm512_castsi128_si512(four(i));
+    unroll<3>([&](auto part) __attribute__((always_inline)) {
+      row[i] = _mm512_inserti32x4(row[i], four(std::integral_constant<int, i + 4 * part + 4>{}), part + 1);
+    });
+  });
+  const __m512i first = _mm512_unpacklo_epi32(row[0], row[1]), second = _mm512_unpacklo_epi32(row[2], row[3]);
+  const __m512i third = _mm512_unpackhi_epi32(row[0], row[1]), fourth = _mm512_unpackhi_epi32(row[2], row[3]);
+  store_vector(to, _mm512_unpacklo_epi64(first, second));
+  store_vector(to + 64, _mm512_unpackhi_epi64(first, second));
+  store_vector(to + 128, _mm512_unpacklo_epi64(third, fourth));
+  store_vector(to + 192, _mm512_unpackhi_epi64(third, fourth));
 }
 
 /// to [16][to_stride] = the transpose of from [16][stride]

@@ -23,7 +23,6 @@ template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::i
   if constexpr (max_code > 127) codes ^= 0x80808080u;
   return dot_signed(acc, codes, (Words)vdupq_n_s32(x));
 }
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return vaddvq_s32((int32x4_t)v); }
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
   const auto pairs = (int16x8_t)a;
   const auto factors = (int16x8_t)vdupq_n_s32(b);
@@ -40,6 +39,7 @@ KERN_INLINE Floats fused_negated(Floats a, Floats b, Floats c) {
 KERN_INLINE Words look_up(const std::uint8_t* table, Words indices) {
   return (Words)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)indices);
 }
+template <int i> KERN_INLINE Words repeat_byte(Words word) { return ((word >> (8 * i)) & 255u) * 0x01010101u; }
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   return (Floats)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
 }

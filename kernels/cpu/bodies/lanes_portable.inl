@@ -48,6 +48,7 @@ KERN_INLINE Floats fused_negated(Floats a, Floats b, Floats c) { return fused_la
   for (auto& byte : bytes) byte = table[byte];
   return load_vector<Words>(bytes);
 }
+template <int i> KERN_INLINE Words repeat_byte(Words word) { return ((word >> (8 * i)) & 255u) * 0x01010101u; }
 KERN_INLINE Floats load_halves(const std::uint16_t* from) {
   Floats out;
   for (int i = 0; i < lane_count; ++i) out[i] = to_float(Half{from[i]});
@@ -66,12 +67,6 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
   for (int i = 0; i < lane_count; ++i) out[i] = from[i];
   return out;
 }
-KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
-  for (int shift = 0; shift < 32; shift += 8)
-    acc += (as_ints(codes << (24 - shift)) >> 24) * (as_ints(x << (24 - shift)) >> 24);
-  return acc;
-}
-KERN_INLINE std::int32_t sum_of_lanes(Ints v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 KERN_INLINE std::int32_t largest_lane(Ints v) {
   std::int32_t top = v[0];
   for (int i = 1; i < lane_count; ++i) top = v[i] > top ? v[i] : top;

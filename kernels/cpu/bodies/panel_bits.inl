@@ -12,17 +12,10 @@ struct PanelSource {
   KERN_INLINE Words byte(int i) const { return load_bytes_wide(bytes + i * panel_rows); }
 };
 
-/// One block of one row, cut up; 16 of them side by side are then turned into lanes.
-struct PanelTarget {
-  std::uint32_t* words;
-  std::uint16_t* halves;
-  std::uint8_t* bytes;
-
-  KERN_INLINE void word(int i, std::uint32_t value) const { words[i] = value; }
-  KERN_INLINE void half(int i, std::uint16_t value) const { halves[i] = value; }
-  KERN_INLINE void copy_words(int to, int count, const std::uint8_t* from) const {
-    __builtin_memcpy(words + to, from, static_cast<std::size_t>(count) * 4);
-  }
+/// Words of a panel's block that lie together in the file's block, from byte `offset` on.
+struct FileWords {
+  int offset;
+  int count;
 };
 
 /// Low nibbles are the first half of a run of codes, high nibbles the second: f at `low` and at `high`.
@@ -36,6 +29,13 @@ template <class F> KERN_INLINE void grouped_nibbles(const PanelSource& source, F
   unroll<32>([&](auto w) __attribute__((always_inline)) {
     constexpr int low = w / 4 * 8 + w % 4;
     nibbles(source.word(w), low, low + 4, f);
+  });
+}
+
+KERN_INLINE void pack_grouped_nibbles(const Words* codes, Words* words) {
+  unroll<32>([&](auto w) __attribute__((always_inline)) {
+    constexpr int low = w / 4 * 8 + w % 4;
+    words[w] = codes[low] | codes[low + 4] << 4;
   });
 }
 
@@ -57,7 +57,7 @@ template <class F> KERN_INLINE void three_bit_codes(const PanelSource& source, i
   f(k + 6, c & 0x07070707u);
   f(k + 7, (c >> 3) & 0x07070707u);
 }
-template <class Word> KERN_INLINE void pack_three_bits(const Word* codes, Word* words) {
+KERN_INLINE void pack_three_bits(const Words* codes, Words* words) {
   words[0] = codes[0] | codes[1] << 3 | (codes[2] & 0x03030303u) << 6;
   words[1] = codes[3] | codes[4] << 3 | (codes[5] & 0x03030303u) << 6;
   words[2] = codes[6] | codes[7] << 3 | (codes[2] & 0x04040404u) << 4 | (codes[5] & 0x04040404u) << 5;
@@ -76,7 +76,7 @@ template <class F> KERN_INLINE void five_bit_codes(const PanelSource& source, in
   f(k + 6, ((c >> 5) & 0x07070707u) | ((d >> 2) & 0x18181818u));
   f(k + 7, ((e >> 5) & 0x07070707u) | ((b >> 4) & 0x08080808u) | ((d >> 3) & 0x10101010u));
 }
-template <class Word> KERN_INLINE void pack_five_bits(const Word* codes, Word* words) {
+KERN_INLINE void pack_five_bits(const Words* codes, Words* words) {
   words[0] = codes[0] | (codes[5] & 0x07070707u) << 5;
   words[1] = codes[1] | (codes[5] & 0x18181818u) << 2 | (codes[7] & 0x08080808u) << 4;
   words[2] = codes[2] | (codes[6] & 0x07070707u) << 5;
@@ -92,7 +92,7 @@ template <class F> KERN_INLINE void six_bit_codes(const PanelSource& source, int
   f(k + 2, c & 0x3F3F3F3Fu);
   f(k + 3, ((a >> 6) & 0x03030303u) | ((b >> 4) & 0x0C0C0C0Cu) | ((c >> 2) & 0x30303030u));
 }
-template <class Word> KERN_INLINE void pack_six_bits(const Word* codes, Word* words) {
+KERN_INLINE void pack_six_bits(const Words* codes, Words* words) {
   words[0] = codes[0] | (codes[3] & 0x03030303u) << 6;
   words[1] = codes[1] | (codes[3] & 0x0C0C0C0Cu) << 4;
   words[2] = codes[2] | (codes[3] & 0x30303030u) << 2;
@@ -104,10 +104,11 @@ template <int w> KERN_INLINE Words fifth_bits(Words high) {
   else return (high >> (w - 4)) & 0x10101010u;
 }
 
-/// Bits 4 * k and on, moved to bit 4 of bytes 0..3.
-template <int k> KERN_INLINE Words fifth_bits_in_a_row(Words high) {
-  const Words four = (high >> (4 * k)) & 15u;
-  return ((four | four << 7 | four << 14 | four << 21) & 0x01010101u) << 4;
+/// In each of four bytes `value`, less than 256, where its bit of a word's from 4 * k on is set, else 0.
+template <int k, int value> KERN_INLINE Words spread_bits(Words word) {
+  static constexpr std::uint8_t of_bit[16] = {0, value, value, 0, value, 0, 0, 0, value};
+  const Words four_times = repeat_byte<k / 2>(word);
+  return look_up(of_bit, (k % 2 ? four_times >> 4 : four_times) & 0x08040201u);
 }
 
 /// Four codes of two bits a byte: byte b of run r has weights 128 * r + b, + 32, + 64 and + 96, lowest bits first.
@@ -119,14 +120,11 @@ template <int first_word, class F> KERN_INLINE void two_bit_codes(const PanelSou
   });
 }
 
-/// Codes [256] as two_bit_codes() reads them.
-KERN_INLINE void pack_two_bits(const std::uint8_t* codes, int first_word, const PanelTarget& to) {
-  std::uint8_t bytes[64];
-  for (int run = 0; run < 2; ++run)
-    for (int b = 0; b < 32; ++b) {
-      const std::uint8_t* code = codes + run * 128 + b;
-      bytes[run * 32 + b] =
-          static_cast<std::uint8_t>((code[0] & 3) | (code[32] & 3) << 2 | (code[64] & 3) << 4 | (code[96] & 3) << 6);
-    }
-  to.copy_words(first_word, 16, bytes);
+/// The low two bits of codes.
+KERN_INLINE void pack_two_bits(const Words* codes, Words* words) {
+  unroll<16>([&](auto i) __attribute__((always_inline)) {
+    const Words* code = codes + i / 8 * 32 + i % 8;
+    words[i] = (code[0] & 0x03030303u) | (code[8] & 0x03030303u) << 2 | (code[16] & 0x03030303u) << 4 |
+               (code[24] & 0x03030303u) << 6;
+  });
 }

@@ -7,20 +7,36 @@
 // A panel is exactly as large as its rows in the file, but for formats whose codes aren't bits beside each other: those
 // of TQ1_0 and of the grid formats (grid_panel_codecs.inl) are spelt out and take more.
 //
-// A codec says: the counts; `bias`, added to make codes unsigned; `max_code`, the largest after that; split(), from a
-// row's block; where the panel's words are others than those, file_codes(source, f), which calls f for those, and
-// pack(), from all codes the first `code_words` words of the panel; codes(source, f), calling f(k / 4, lanes of four
-// codes) once for each k / 4, of any eight, four or two within a group the first before and the last after the others;
-// Header, whose scale<g>() are the weight scales of group g, or where they are whole numbers whole_scale<g>(), and d
-// the block's. With minimums: min_pair<p>() are those of groups 2p and 2p + 1 as 16-bit halves of a lane, min_scale()
-// their scale.
+// A codec says: the counts; `bias`, added to make codes unsigned; `max_code`, the largest after that;
+// codes(source, f), calling f(k / 4, lanes of four codes) once for each k / 4, of any eight, four or two within a group
+// the first before and the last after the others; Header, whose scale<g>() are the weight scales of group g, or where
+// they are whole numbers whole_scale<g>(), and d the block's. With minimums: min_pair<p>() are those of groups 2p and
+// 2p + 1 as 16-bit halves of a lane, min_scale() their scale.
+//
+// Where they come from is said in one of two ways. Either `file_words`, `file_halves` and `file_bytes`: at which bytes
+// of the file's block they are; and where the first `code_words` words of the panel are others than those,
+// file_codes(source, f), which is codes() for the words as the file has them, and pack(), from all codes the panel's
+// words, where those aren't the codes themselves. Or split(), see grid_panel_codecs.inl.
 
 template <class Traits> struct PanelCodec;
 
 /// Bytes of an interleaved block of one row.
+template <class Codec> constexpr int panel_block_bytes = 4 * Codec::words + 2 * Codec::halves + Codec::bytes;
+
+/// A panel whose words are as the file has them.
+template <class Codec> struct InFileOrder : Codec {
+  static constexpr int words = [] {
+    int count = 0;
+    for (const FileWords& run : Codec::file_words) count += run.count;
+    return count;
+  }();
+  template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) { Codec::file_codes(source, f); }
+};
+template <class Codec> constexpr bool rearranges = requires { Codec::code_words; };
+/// How rows lie in a panel that is made for one product and forgotten: with the least work.
 template <class Traits>
-constexpr int panel_block_bytes =
-    4 * PanelCodec<Traits>::words + 2 * PanelCodec<Traits>::halves + PanelCodec<Traits>::bytes;
+using PassingCodec =
+    std::conditional_t<rearranges<PanelCodec<Traits>>, InFileOrder<PanelCodec<Traits>>, PanelCodec<Traits>>;
 
 struct OneScale {
   Floats value;
@@ -37,35 +53,39 @@ struct OneScaleAndMinimum : OneScale {
 };
 
 template <> struct PanelCodec<Q8_0> {
-  static constexpr int words = 8, halves = 1, bytes = 0, bias = 128, max_code = 255;
+  static constexpr int words = 8, halves = 1, bytes = 0, bias = 128, max_code = 255, code_words = 8;
+  static constexpr FileWords file_words[] = {{offsetof(Q8_0::Block, codes), 8}};
+  static constexpr int file_halves[] = {offsetof(Q8_0::Block, d)};
   using Header = OneScale;
-  KERN_INLINE static void split(const Q8_0::Block& block, const PanelTarget& to) {
-    for (int i = 0; i < 8; ++i) to.word(i, load_vector<std::uint32_t>(block.codes + 4 * i) ^ 0x80808080u);
-    to.half(0, block.d.bits);
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    unroll<8>([&](auto w) __attribute__((always_inline)) { f(w, source.word(w) ^ 0x80808080u); });
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<8>([&](auto w) __attribute__((always_inline)) { f(w, source.word(w)); });
   }
 };
 
-/// Formats of 16 bytes of nibbles and a 16-bit scale: Q4_0, Q4_1, IQ4_NL.
-struct NibbleBlock {
-  static constexpr int words = 4, halves = 1, bytes = 0;
-  using Header = OneScale;
-  template <class Block> KERN_INLINE static void split(const Block& block, const PanelTarget& to) {
-    to.copy_words(0, 4, block.codes);
-    to.half(0, block.d.bits);
-    if constexpr (requires { block.m; }) to.half(1, block.m.bits);
-  }
+/// 16 bytes of nibbles.
+struct Nibbles {
+  static constexpr int words = 4, bytes = 0;
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<4>([&](auto w) __attribute__((always_inline)) { nibbles(source.word(w), w, w + 4, f); });
   }
 };
 
-template <> struct PanelCodec<Q4_0> : NibbleBlock { static constexpr int bias = 8, max_code = 15; };
+/// Nibbles and a 16-bit scale.
+template <class Traits> struct NibbleBlock : Nibbles {
+  static constexpr int halves = 1;
+  static constexpr FileWords file_words[] = {{offsetof(typename Traits::Block, codes), 4}};
+  static constexpr int file_halves[] = {offsetof(typename Traits::Block, d)};
+  using Header = OneScale;
+};
 
-template <> struct PanelCodec<Q4_1> : NibbleBlock {
+template <> struct PanelCodec<Q4_0> : NibbleBlock<Q4_0> { static constexpr int bias = 8, max_code = 15; };
+
+template <> struct PanelCodec<Q4_1> : NibbleBlock<Q4_1> {
   static constexpr int halves = 2, bias = 0, max_code = 15;
+  static constexpr int file_halves[] = {offsetof(Q4_1::Block, d), offsetof(Q4_1::Block, m)};
   using Header = OneScaleAndMinimum;
 };
 
@@ -73,30 +93,27 @@ template <> struct PanelCodec<Q4_1> : NibbleBlock {
 constexpr std::uint8_t uneven_codes_plus_128[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                                     129, 141, 153, 166, 181, 197, 217, 241};
 
-template <> struct PanelCodec<IQ4_NL> : NibbleBlock {
+template <> struct PanelCodec<IQ4_NL> : NibbleBlock<IQ4_NL> {
   static constexpr int bias = 128, max_code = 255;
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    NibbleBlock::codes(
+    Nibbles::codes(
         source, [&](int k, Words indices)
                     __attribute__((always_inline)) { f(k, look_up(uneven_codes_plus_128, indices)); });
   }
 };
 
-struct FiveBitBlock {
+template <class Traits> struct FiveBitBlock {
+  using Block = typename Traits::Block;
   static constexpr int words = 5, halves = 1, bytes = 0, code_words = 5;
+  static constexpr FileWords file_words[] = {{offsetof(Block, codes), 4}, {offsetof(Block, high), 1}};
+  static constexpr int file_halves[] = {offsetof(Block, d)};
   using Header = OneScale;
-  template <class Block> KERN_INLINE static void split(const Block& block, const PanelTarget& to) {
-    to.copy_words(0, 4, block.codes);
-    to.copy_words(4, 1, block.high);
-    to.half(0, block.d.bits);
-    if constexpr (requires { block.m; }) to.half(1, block.m.bits);
-  }
   template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
     const Words high = source.word(4);
     unroll<4>([&](auto w) __attribute__((always_inline)) {
       const Words word = source.word(w);
-      f(w, (word & 0x0F0F0F0Fu) | fifth_bits_in_a_row<w>(high));
-      f(w + 4, ((word >> 4) & 0x0F0F0F0Fu) | fifth_bits_in_a_row<w + 4>(high));
+      f(w, (word & 0x0F0F0F0Fu) | spread_bits<w, 16>(high));
+      f(w + 4, ((word >> 4) & 0x0F0F0F0Fu) | spread_bits<w + 4, 16>(high));
     });
   }
   KERN_INLINE static void pack(const Words* codes, Words* to) { pack_five_bits(codes, to); }
@@ -105,18 +122,21 @@ struct FiveBitBlock {
   }
 };
 
-template <> struct PanelCodec<Q5_0> : FiveBitBlock { static constexpr int bias = 16, max_code = 31; };
+template <> struct PanelCodec<Q5_0> : FiveBitBlock<Q5_0> { static constexpr int bias = 16, max_code = 31; };
 
-template <> struct PanelCodec<Q5_1> : FiveBitBlock {
+template <> struct PanelCodec<Q5_1> : FiveBitBlock<Q5_1> {
   static constexpr int halves = 2, bias = 0, max_code = 31;
+  static constexpr int file_halves[] = {offsetof(Q5_1::Block, d), offsetof(Q5_1::Block, m)};
   using Header = OneScaleAndMinimum;
 };
 
 /// The sixteen doubled e2m1 values plus 12.
 constexpr std::uint8_t doubled_e2m1_plus_12[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
 
-template <> struct PanelCodec<MXFP4> {
-  static constexpr int words = 4, halves = 0, bytes = 1, bias = 12, max_code = 31;
+template <> struct PanelCodec<MXFP4> : Nibbles {
+  static constexpr int halves = 0, bytes = 1, bias = 12, max_code = 31;
+  static constexpr FileWords file_words[] = {{offsetof(MXFP4::Block, codes), 4}};
+  static constexpr int file_bytes[] = {offsetof(MXFP4::Block, exponent)};
   struct Header {
     Floats value;
     KERN_INLINE explicit Header(const PanelSource& source) {
@@ -127,12 +147,8 @@ template <> struct PanelCodec<MXFP4> {
     }
     template <int> KERN_INLINE Floats scale() const { return value; }
   };
-  KERN_INLINE static void split(const MXFP4::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 4, block.codes);
-    to.bytes[0] = block.exponent;
-  }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
-    NibbleBlock::codes(
+    Nibbles::codes(
         source, [&](int k, Words indices)
                     __attribute__((always_inline)) { f(k, look_up(doubled_e2m1_plus_12, indices)); });
   }
@@ -140,6 +156,7 @@ template <> struct PanelCodec<MXFP4> {
 
 template <> struct PanelCodec<NVFP4> {
   static constexpr int words = 9, halves = 0, bytes = 0, bias = 12, max_code = 31;
+  static constexpr FileWords file_words[] = {{offsetof(NVFP4::Block, codes), 8}, {offsetof(NVFP4::Block, scales), 1}};
   struct Header {
     Words scales;
     KERN_INLINE explicit Header(const PanelSource& source) : scales(source.word(8)) {}
@@ -150,10 +167,6 @@ template <> struct PanelCodec<NVFP4> {
       return bits_to_floats(((byte & 127u) << 20) & ~special) * 0x1p119f;
     }
   };
-  KERN_INLINE static void split(const NVFP4::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 8, block.codes);
-    to.copy_words(8, 1, block.scales);
-  }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<8>([&](auto w) __attribute__((always_inline)) {
       constexpr int first = w / 2 * 4 + w % 2;
@@ -195,13 +208,9 @@ template <int first_word> struct KHeader {
 
 template <> struct PanelCodec<Q4_K> {
   static constexpr int words = 35, halves = 2, bytes = 0, bias = 0, max_code = 15;
+  static constexpr FileWords file_words[] = {{offsetof(Q4_K::Block, codes), 32}, {offsetof(Q4_K::Block, scales), 3}};
+  static constexpr int file_halves[] = {offsetof(Q4_K::Block, d), offsetof(Q4_K::Block, dmin)};
   using Header = KHeader<32>;
-  KERN_INLINE static void split(const Q4_K::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 32, block.codes);
-    to.copy_words(32, 3, block.scales.packed);
-    to.half(0, block.d.bits);
-    to.half(1, block.dmin.bits);
-  }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<32>([&](auto w) __attribute__((always_inline)) {
       constexpr int low = w / 8 * 16 + w % 8;
@@ -212,14 +221,10 @@ template <> struct PanelCodec<Q4_K> {
 
 template <> struct PanelCodec<Q5_K> {
   static constexpr int words = 43, halves = 2, bytes = 0, bias = 0, max_code = 31, code_words = 40;
+  static constexpr FileWords file_words[] = {
+      {offsetof(Q5_K::Block, codes), 32}, {offsetof(Q5_K::Block, high), 8}, {offsetof(Q5_K::Block, scales), 3}};
+  static constexpr int file_halves[] = {offsetof(Q5_K::Block, d), offsetof(Q5_K::Block, dmin)};
   using Header = KHeader<40>;
-  KERN_INLINE static void split(const Q5_K::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 32, block.codes);
-    to.copy_words(32, 8, block.high);
-    to.copy_words(40, 3, block.scales.packed);
-    to.half(0, block.d.bits);
-    to.half(1, block.dmin.bits);
-  }
   template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
     unroll<32>([&](auto w) __attribute__((always_inline)) {
       constexpr int pair = w / 8;
@@ -231,7 +236,7 @@ template <> struct PanelCodec<Q5_K> {
     });
   }
   KERN_INLINE static void pack(const Words* codes, Words* to) {
-    for (int g = 0; g < 8; ++g) pack_five_bits(codes + g * 8, to + g * 5);
+    unroll<8>([&](auto g) __attribute__((always_inline)) { pack_five_bits(codes + g * 8, to + g * 5); });
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<8>([&](auto g) __attribute__((always_inline)) { five_bit_codes(source, g * 5, g * 8, f); });
@@ -240,6 +245,9 @@ template <> struct PanelCodec<Q5_K> {
 
 template <> struct PanelCodec<Q6_K> {
   static constexpr int words = 52, halves = 1, bytes = 0, bias = 32, max_code = 63, code_words = 48;
+  static constexpr FileWords file_words[] = {
+      {offsetof(Q6_K::Block, low), 32}, {offsetof(Q6_K::Block, high), 16}, {offsetof(Q6_K::Block, scales), 4}};
+  static constexpr int file_halves[] = {offsetof(Q6_K::Block, d)};
   struct Header {
     Words scales[4];
     Floats d;
@@ -248,12 +256,6 @@ template <> struct PanelCodec<Q6_K> {
     }
     template <int g> KERN_INLINE Ints whole_scale() const { return signed_byte<g>(scales[g / 4]); }
   };
-  KERN_INLINE static void split(const Q6_K::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 32, block.low);
-    to.copy_words(32, 16, block.high);
-    to.copy_words(48, 4, reinterpret_cast<const std::uint8_t*>(block.scales));
-    to.half(0, block.d.bits);
-  }
   template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
     unroll<16>([&](auto i) __attribute__((always_inline)) {
       constexpr int run = i / 8;
@@ -268,7 +270,7 @@ template <> struct PanelCodec<Q6_K> {
     });
   }
   KERN_INLINE static void pack(const Words* codes, Words* to) {
-    for (int g = 0; g < 16; ++g) pack_six_bits(codes + g * 4, to + g * 3);
+    unroll<16>([&](auto g) __attribute__((always_inline)) { pack_six_bits(codes + g * 4, to + g * 3); });
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<16>([&](auto g) __attribute__((always_inline)) { six_bit_codes(source, g * 3, g * 4, f); });
@@ -277,6 +279,8 @@ template <> struct PanelCodec<Q6_K> {
 
 template <> struct PanelCodec<Q2_K> {
   static constexpr int words = 20, halves = 2, bytes = 0, bias = 0, max_code = 3;
+  static constexpr FileWords file_words[] = {{offsetof(Q2_K::Block, codes), 16}, {offsetof(Q2_K::Block, scales), 4}};
+  static constexpr int file_halves[] = {offsetof(Q2_K::Block, d), offsetof(Q2_K::Block, dmin)};
   struct Header {
     Words scales[4];
     Floats d;
@@ -288,17 +292,14 @@ template <> struct PanelCodec<Q2_K> {
     template <int p> KERN_INLINE Words min_pair() const { return byte_pair<p>((scales[p / 2] >> 4) & 0x0F0F0F0Fu); }
     KERN_INLINE Floats min_scale() const { return dmin; }
   };
-  KERN_INLINE static void split(const Q2_K::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 16, block.codes);
-    to.copy_words(16, 4, block.scales);
-    to.half(0, block.d.bits);
-    to.half(1, block.dmin.bits);
-  }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) { two_bit_codes<0>(source, f); }
 };
 
 template <> struct PanelCodec<Q3_K> {
   static constexpr int words = 27, halves = 1, bytes = 0, bias = 4, max_code = 7, code_words = 24;
+  static constexpr FileWords file_words[] = {
+      {offsetof(Q3_K::Block, high), 8}, {offsetof(Q3_K::Block, codes), 16}, {offsetof(Q3_K::Block, scales), 3}};
+  static constexpr int file_halves[] = {offsetof(Q3_K::Block, d)};
   struct Header {
     Words scales[3];
     Floats d;
@@ -311,12 +312,6 @@ template <> struct PanelCodec<Q3_K> {
       return as_ints(low | (high << 4)) - 32;
     }
   };
-  KERN_INLINE static void split(const Q3_K::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 8, block.high);
-    to.copy_words(8, 16, block.codes);
-    to.copy_words(24, 3, block.scales);
-    to.half(0, block.d.bits);
-  }
   template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
     unroll<16>([&](auto i) __attribute__((always_inline)) {
       constexpr int run = i / 8;
@@ -329,7 +324,7 @@ template <> struct PanelCodec<Q3_K> {
     });
   }
   KERN_INLINE static void pack(const Words* codes, Words* to) {
-    for (int g = 0; g < 8; ++g) pack_three_bits(codes + g * 8, to + g * 3);
+    unroll<8>([&](auto g) __attribute__((always_inline)) { pack_three_bits(codes + g * 8, to + g * 3); });
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<8>([&](auto g) __attribute__((always_inline)) { three_bit_codes(source, g * 3, g * 8, f); });
@@ -338,6 +333,9 @@ template <> struct PanelCodec<Q3_K> {
 
 template <> struct PanelCodec<IQ4_XS> {
   static constexpr int words = 33, halves = 2, bytes = 0, bias = 128, max_code = 255;
+  static constexpr FileWords file_words[] = {{offsetof(IQ4_XS::Block, codes), 32},
+                                             {offsetof(IQ4_XS::Block, low_scales), 1}};
+  static constexpr int file_halves[] = {offsetof(IQ4_XS::Block, d), offsetof(IQ4_XS::Block, high_scales)};
   struct Header {
     Words low;
     Words high;
@@ -349,12 +347,6 @@ template <> struct PanelCodec<IQ4_XS> {
       return as_ints(value) - 32;
     }
   };
-  KERN_INLINE static void split(const IQ4_XS::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 32, block.codes);
-    to.copy_words(32, 1, block.low_scales);
-    to.half(0, block.d.bits);
-    to.half(1, load_vector<std::uint16_t>(block.high_scales));
-  }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     grouped_nibbles(
         source, [&](int k, Words indices)
@@ -370,37 +362,56 @@ struct TernaryBlock {
 };
 
 template <> struct PanelCodec<TQ1_0> : TernaryBlock {
-  KERN_INLINE static void split(const TQ1_0::Block& block, const PanelTarget& to) {
-    std::int8_t digits[256];
-    std::uint8_t codes[256];
-    TQ1_0::unpack_codes(block, digits);
-    for (int i = 0; i < 256; ++i) codes[i] = static_cast<std::uint8_t>(digits[i] + 1);
-    pack_two_bits(codes, 0, to);
-    to.half(0, block.d.bits);
+  static constexpr int code_words = 16;
+  static constexpr FileWords file_words[] = {{offsetof(TQ1_0::Block, codes), 12}, {offsetof(TQ1_0::Block, rest), 1}};
+  static constexpr int file_halves[] = {offsetof(TQ1_0::Block, d)};
+  /// Digit n of bytes of `count` words from `first` on is code 4 * (n * count + word) and on.
+  template <int first, int count, int digits, class F>
+  KERN_INLINE static void digits_of(const PanelSource& source, int k, F&& f) {
+    Words even[count], odd[count]; // bytes, each a fraction of 256 whose base-3 digits follow the point
+    unroll<count>([&](auto w) __attribute__((always_inline)) {
+      even[w] = source.word(first + w) & 0x00FF00FFu;
+      odd[w] = (source.word(first + w) >> 8) & 0x00FF00FFu;
+    });
+    unroll<digits>([&](auto n) __attribute__((always_inline)) {
+      unroll<count>([&](auto w) __attribute__((always_inline)) {
+        const Words low = even[w] * 3u, high = odd[w] * 3u;
+        f(k + n * count + w, ((low >> 8) & 0x00FF00FFu) | (high & 0xFF00FF00u));
+        even[w] = low & 0x00FF00FFu;
+        odd[w] = high & 0x00FF00FFu;
+      });
+    });
   }
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    digits_of<0, 8, 5>(source, 0, f);
+    digits_of<8, 4, 5>(source, 40, f);
+    digits_of<12, 1, 4>(source, 60, f);
+  }
+  KERN_INLINE static void pack(const Words* codes, Words* to) { pack_two_bits(codes, to); }
 };
 
 template <> struct PanelCodec<TQ2_0> : TernaryBlock {
-  KERN_INLINE static void split(const TQ2_0::Block& block, const PanelTarget& to) {
-    to.copy_words(0, 16, block.codes);
-    to.half(0, block.d.bits);
-  }
+  static constexpr FileWords file_words[] = {{offsetof(TQ2_0::Block, codes), 16}};
+  static constexpr int file_halves[] = {offsetof(TQ2_0::Block, d)};
 };
 
 template <> struct PanelCodec<Q1_0> {
-  static constexpr int words = 4, halves = 1, bytes = 0, bias = 1, max_code = 2;
+  static constexpr int words = 4, halves = 1, bytes = 0, bias = 1, max_code = 2, code_words = 4;
+  static constexpr FileWords file_words[] = {{offsetof(Q1_0::Block, codes), 4}};
+  static constexpr int file_halves[] = {offsetof(Q1_0::Block, d)};
   using Header = OneScale;
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    unroll<4>([&](auto w) __attribute__((always_inline)) {
+      const Words word = source.word(w);
+      unroll<8>([&](auto i) __attribute__((always_inline)) { f(w * 8 + i, spread_bits<i, 2>(word)); });
+    });
+  }
   /// Bit k % 8 of byte c of word k / 8: weight 4 * k + c.
-  KERN_INLINE static void split(const Q1_0::Block& block, const PanelTarget& to) {
-    for (int w = 0; w < 4; ++w) {
-      std::uint32_t word = 0;
-      for (std::uint32_t k = 0; k < 8; ++k) {
-        const std::uint32_t four = block.codes[w * 4 + static_cast<int>(k / 2)] >> (k % 2 * 4) & 15u;
-        word |= ((four | four << 7 | four << 14 | four << 21) & 0x01010101u) << k;
-      }
-      to.word(w, word);
-    }
-    to.half(0, block.d.bits);
+  KERN_INLINE static void pack(const Words* codes, Words* to) {
+    unroll<4>([&](auto w) __attribute__((always_inline)) {
+      to[w] = Words{};
+      unroll<8>([&](auto k) __attribute__((always_inline)) { to[w] |= (codes[w * 8 + k] >> 1) << int{k}; });
+    });
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<4>([&](auto w) __attribute__((always_inline)) {
@@ -413,19 +424,24 @@ template <> struct PanelCodec<Q1_0> {
 };
 
 template <> struct PanelCodec<Q2_0> {
-  static constexpr int words = 4, halves = 1, bytes = 0, bias = 1, max_code = 3;
+  static constexpr int words = 4, halves = 1, bytes = 0, bias = 1, max_code = 3, code_words = 4;
+  static constexpr FileWords file_words[] = {{offsetof(Q2_0::Block, codes), 4}};
+  static constexpr int file_halves[] = {offsetof(Q2_0::Block, d)};
   using Header = OneScale;
+  template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
+    unroll<4>([&](auto w) __attribute__((always_inline)) {
+      unroll<4>([&](auto i) __attribute__((always_inline)) {
+        const Words four = unsigned_byte<i>(source.word(w));
+        f(w * 4 + i, (four | four << 6 | four << 12 | four << 18) & 0x03030303u);
+      });
+    });
+  }
   /// Bits 2 * p and the next of byte c of word w: weight 4 * k + c for k = p / 2 * 8 + w * 2 + p % 2.
-  KERN_INLINE static void split(const Q2_0::Block& block, const PanelTarget& to) {
-    for (int w = 0; w < 4; ++w) {
-      std::uint32_t word = 0;
-      for (int p = 0; p < 4; ++p) {
-        const std::uint32_t four = block.codes[p / 2 * 8 + w * 2 + p % 2];
-        word |= ((four | four << 6 | four << 12 | four << 18) & 0x03030303u) << (2 * p);
-      }
-      to.word(w, word);
-    }
-    to.half(0, block.d.bits);
+  KERN_INLINE static void pack(const Words* codes, Words* to) {
+    unroll<4>([&](auto w) __attribute__((always_inline)) {
+      const Words* code = codes + w * 2;
+      to[w] = code[0] | code[1] << 2 | code[8] << 4 | code[9] << 6;
+    });
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
     unroll<4>([&](auto w) __attribute__((always_inline)) {

@@ -28,8 +28,9 @@ void unpack_chunk(const ProductShare& share, std::int64_t row, int begin, int en
     return unpack_panel<Traits>(rows, share.columns / width, begin / width, end / width, share.ahead, to);
   const int blocks = (end - begin) / width;
   const std::size_t offset = static_cast<std::size_t>(begin / width) * sizeof(typename Traits::Block);
-  interleave_blocks<Traits>(rows + offset, share.row_bytes, count, blocks, panel);
-  unpack_panel<Traits>(panel, blocks, 0, blocks, share.ahead, to);
+  using Codec = PassingCodec<Traits>;
+  interleave_blocks<Traits, Codec>(rows + offset, share.row_bytes, count, blocks, nullptr, panel);
+  for (int b = 0; b < blocks; ++b) unpack_block<Traits, Codec>(panel, blocks, b, b, to);
 }
 
 /// Rows of a tile's result to where they belong.

@@ -1,16 +1,15 @@
-// Panels of 16 weight rows: interleaving them, and unpacking a run of k into byte codes and float scales.
+// Panels of 16 weight rows: how blocks lie in them, and unpacking a run of k into byte codes and float scales.
 
 /// Blocks a group: as many as fill whole cache lines with their halves and bytes.
-template <class Traits> constexpr int panel_group() {
-  constexpr int small = panel_rows * (2 * PanelCodec<Traits>::halves + PanelCodec<Traits>::bytes);
+template <class Codec> constexpr int panel_group() {
+  constexpr int small = panel_rows * (2 * Codec::halves + Codec::bytes);
   return small % 64 == 0 ? 1 : small % 32 == 0 ? 2 : 4;
 }
 
 /// Where a block of a panel of `blocks` blocks stands, from row `lane` on.
-template <class Traits> KERN_INLINE PanelSource panel_source(const std::byte* panel, int blocks, int block, int lane) {
-  using Codec = PanelCodec<Traits>;
-  constexpr int group = panel_group<Traits>();
-  constexpr int block_bytes = panel_block_bytes<Traits> * panel_rows;
+template <class Codec> KERN_INLINE PanelSource panel_source(const std::byte* panel, int blocks, int block, int lane) {
+  constexpr int group = panel_group<Codec>();
+  constexpr int block_bytes = panel_block_bytes<Codec> * panel_rows;
   const int first = block / group * group;
   const int count = blocks - first < group ? blocks - first : group;
   const std::byte* halves = panel + static_cast<std::ptrdiff_t>(first) * block_bytes;
@@ -32,7 +31,7 @@ template <class Traits> KERN_INLINE PanelSource panel_source(const std::byte* pa
 constexpr int second_level_distance = 6144;
 template <class Traits>
 KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, CacheLevel ahead, std::size_t skip) {
-  constexpr int block_bytes = panel_block_bytes<Traits> * panel_rows;
+  constexpr int block_bytes = panel_block_bytes<PanelCodec<Traits>> * panel_rows;
   constexpr int lines = (block_bytes + 63) / 64;
   const std::byte* at = panel + static_cast<std::ptrdiff_t>(block) * block_bytes;
   if (ahead == CacheLevel::second) {
@@ -57,60 +56,10 @@ KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, C
 /// The same into the second level, a line at a time: called for every four codes k of the block at `at`. Bursts of as
 /// many lines as large blocks have hold up the loads between them: Zen 4, Q6_K 28 -> 34 tokens/s, Q5_K 28 -> 33.
 template <class Traits> KERN_INLINE void prefetch_line(const std::byte* at, int k) {
-  constexpr int lines = panel_block_bytes<Traits> * panel_rows / 64;
+  constexpr int lines = panel_block_bytes<PanelCodec<Traits>> * panel_rows / 64;
   constexpr int all = Traits::width / 4;
   const int line = k * lines / all;
   if (line != (k + 1) * lines / all) prefetch_second_level(at + second_level_distance + line * 64);
-}
-
-/// The codes of a block of a panel whose words, from `words` on, are interleaved as the file has them: 256 weights of
-/// 16 rows at a time cost less this way than one row's by itself.
-template <class Traits> KERN_INLINE void rearrange_codes(std::byte* words) {
-  using Codec = PanelCodec<Traits>;
-  for (int lane = 0; lane < panel_rows; lane += lane_count) {
-    std::byte* from = words + lane * 4;
-    Words codes[Traits::width / 4];
-    Words packed[Codec::code_words];
-    Codec::file_codes(
-        PanelSource{from, nullptr, nullptr}, [&](int k, Words four)
-                                                 __attribute__((always_inline)) { codes[k] = four; });
-    Codec::pack(codes, packed);
-    for (int w = 0; w < Codec::code_words; ++w) store_vector(from + w * panel_rows * 4, packed[w]);
-  }
-}
-
-/// Interleaves `blocks` blocks of up to 16 rows; missing rows become zeros.
-template <class Traits>
-void interleave_blocks(const std::byte* rows, std::size_t row_bytes, int count, int blocks, std::byte* panel) {
-  using Codec = PanelCodec<Traits>;
-  using Block = typename Traits::Block;
-  constexpr int stride = (Codec::words + 15) / 16 * 16;
-  const Block zero{};
-  alignas(64) std::uint32_t words[panel_rows * stride] = {};
-  alignas(64) std::uint32_t turned[panel_rows * 16];
-  std::uint16_t halves[panel_rows][Codec::halves + 1];
-  std::uint8_t bytes[panel_rows][Codec::bytes + 1];
-  for (int b = 0; b < blocks; ++b) {
-    for (int r = 0; r < panel_rows; ++r) {
-      const auto* row = reinterpret_cast<const Block*>(rows + static_cast<std::size_t>(r) * row_bytes);
-      Codec::split(r < count ? row[b] : zero, PanelTarget{words + r * stride, halves[r], bytes[r]});
-    }
-    const PanelSource to = panel_source<Traits>(panel, blocks, b, 0);
-    for (int w = 0; w < Codec::words; w += 16) {
-      auto* target = reinterpret_cast<std::uint32_t*>(const_cast<std::byte*>(to.words)) + w * panel_rows;
-      if (w + 16 <= Codec::words) {
-        transpose_words(words + w, stride, target, 16);
-      } else {
-        transpose_words(words + w, stride, turned, 16);
-        __builtin_memcpy(target, turned, static_cast<std::size_t>(Codec::words - w) * panel_rows * 4);
-      }
-    }
-    if constexpr (requires { Codec::code_words; }) rearrange_codes<Traits>(const_cast<std::byte*>(to.words));
-    for (int r = 0; r < panel_rows; ++r) {
-      for (int i = 0; i < Codec::halves; ++i) const_cast<std::uint16_t*>(to.halves)[i * panel_rows + r] = halves[r][i];
-      for (int i = 0; i < Codec::bytes; ++i) const_cast<std::uint8_t*>(to.bytes)[i * panel_rows + r] = bytes[r][i];
-    }
-  }
 }
 
 /// A run of k of up to two panels, unpacked side by side: row 16 * p + r is row r of panel p. Part of a thread's
@@ -150,8 +99,9 @@ template <class Traits> KERN_INLINE Words tile_codes(Words codes) {
 }
 
 /// The scale of a block of 256 columns.
-template <class Traits> KERN_INLINE Floats block_scale(const typename PanelCodec<Traits>::Header& header) {
-  if constexpr (rounding_groups < Traits >> 1) return header.d;
+template <class Traits, class Header> KERN_INLINE Floats block_scale(const Header& header) {
+  constexpr int groups = rounding_groups<Traits>;
+  if constexpr (groups > 1) return header.d;
   else return header.template scale<0>();
 }
 
@@ -184,8 +134,8 @@ KERN_INLINE void store_planes(std::uint8_t* low, std::uint8_t* high, Words codes
 }
 
 /// A block of an interleaved panel as planes, the `at`th of a chunk.
-template <class Traits> KERN_INLINE void unpack_planes(const PanelSource& source, int at, const PanelChunk& to) {
-  using Codec = PanelCodec<Traits>;
+template <class Traits, class Codec>
+KERN_INLINE void unpack_planes(const PanelSource& source, int at, const PanelChunk& to) {
   constexpr int groups = rounding_groups<Traits>;
   const typename Codec::Header header(source);
   Words scales[groups];
@@ -215,8 +165,8 @@ template <class Traits> KERN_INLINE void unpack_planes(const PanelSource& source
 }
 
 /// A block of an interleaved panel as codes, scales and minimums.
-template <class Traits> KERN_INLINE void unpack_codes(const PanelSource& source, int at, const PanelChunk& to) {
-  using Codec = PanelCodec<Traits>;
+template <class Traits, class Codec>
+KERN_INLINE void unpack_codes(const PanelSource& source, int at, const PanelChunk& to) {
   constexpr int groups = Traits::width / Traits::group;
   std::uint8_t* codes = to.codes + at * Traits::width * chunk_rows;
   Codec::codes(
@@ -245,15 +195,21 @@ template <class Traits> KERN_INLINE void unpack_codes(const PanelSource& source,
   }
 }
 
-/// Blocks [begin, end) of an interleaved panel of `blocks` blocks.
+/// Block `block` of an interleaved panel of `blocks` blocks, the `at`th of a chunk.
+template <class Traits, class Codec>
+KERN_INLINE void unpack_block(const std::byte* panel, int blocks, int block, int at, const PanelChunk& to) {
+  for (int lane = 0; lane < panel_rows; lane += lane_count) {
+    const PanelSource source = panel_source<Codec>(panel, blocks, block, lane);
+    if constexpr (in_planes<Traits>) unpack_planes<Traits, Codec>(source, at, to.from(lane));
+    else unpack_codes<Traits, Codec>(source, at, to.from(lane));
+  }
+}
+
+/// Blocks [begin, end) of a panel in memory.
 template <class Traits>
 void unpack_panel(const std::byte* panel, int blocks, int begin, int end, CacheLevel ahead, const PanelChunk& to) {
   for (int b = begin; b < end; ++b) {
     prefetch_block<Traits>(panel, b, blocks, ahead, 0);
-    for (int lane = 0; lane < panel_rows; lane += lane_count) {
-      const PanelSource source = panel_source<Traits>(panel, blocks, b, lane);
-      if constexpr (in_planes<Traits>) unpack_planes<Traits>(source, b - begin, to.from(lane));
-      else unpack_codes<Traits>(source, b - begin, to.from(lane));
-    }
+    unpack_block<Traits, PanelCodec<Traits>>(panel, blocks, b, b - begin, to);
   }
 }

@@ -26,6 +26,31 @@ template <class Traits> void product_share_vector(const ProductShare& share) {
   }
 }
 
+/// One token and rows as they lie in the file, for matrices that have no room in another layout: a run of columns after
+/// the other is interleaved within the cache.
+template <class Traits> void product_share_mapped(const ProductShare& share) {
+  const ProductScratch scratch = carve_product(share.scratch, share.columns);
+  if (!share.continues) prepare_corrections<Traits>(share.quantized, 0, share.columns, scratch.corrections);
+  for (std::int64_t row = share.row_begin; row < share.row_end; row += panel_rows) {
+    const std::int64_t left = share.row_end - row;
+    const int count = left < panel_rows ? static_cast<int>(left) : panel_rows;
+    const std::byte* rows = share.weights + static_cast<std::size_t>(row) * share.row_bytes;
+    alignas(64) float out[panel_rows] = {};
+    const std::byte* ahead = rows + panel_rows * share.row_bytes;
+    for (int k = 0; k < share.columns; k += chunk_columns) {
+      const int columns = share.columns - k < chunk_columns ? share.columns - k : chunk_columns;
+      const int blocks = columns / Traits::width;
+      const std::size_t bytes = static_cast<std::size_t>(blocks) * sizeof(typename Traits::Block);
+      interleave_blocks<Traits, PassingCodec<Traits>>(rows, share.row_bytes, count, blocks, ahead, scratch.panel);
+      ahead += bytes * panel_rows;
+      const TileChunk x = tile_chunk<Traits>(share.quantized, 0, share.columns, k, scratch.corrections);
+      vector_product<Traits, 1, true>(scratch.panel, 0, columns, share.ahead, x, out);
+      rows += bytes;
+    }
+    copy_results(out, 1, count, share.out + row, 0);
+  }
+}
+
 template <class... Traits>
 KERN_INLINE void product_dispatch(Format format, const ProductShare& share, FormatList<Traits...>) {
   const auto one = [&]<class T>(T) {
@@ -33,7 +58,7 @@ KERN_INLINE void product_dispatch(Format format, const ProductShare& share, Form
     if constexpr (T::is_float) product_share_float<T>(share);
     else if (share.tokens > 1) product_share_quantized<T>(share);
     else if (share.interleaved) product_share_vector<T>(share);
-    else product_share_rows<T>(share);
+    else product_share_mapped<T>(share);
   };
   (one(Traits{}), ...);
 }
@@ -42,14 +67,15 @@ void product(Format format, const ProductShare& share) { product_dispatch(format
 
 void interleave(Format format, const std::byte* rows, std::size_t row_bytes, int count, int columns, std::byte* panel) {
   visit_format(format, [&]<class T>(T) {
-    if constexpr (!T::is_float) interleave_blocks<T>(rows, row_bytes, count, columns / T::width, panel);
+    if constexpr (!T::is_float)
+      interleave_blocks<T, PanelCodec<T>>(rows, row_bytes, count, columns / T::width, nullptr, panel);
   });
 }
 
 std::size_t interleaved_row_bytes(Format format, std::int64_t columns) {
   std::size_t bytes = 0;
   visit_format(format, [&]<class T>(T) {
-    if constexpr (!T::is_float) bytes = static_cast<std::size_t>(columns / T::width) * panel_block_bytes<T>;
+    if constexpr (!T::is_float) bytes = static_cast<std::size_t>(columns / T::width) * panel_block_bytes<PanelCodec<T>>;
   });
   return bytes;
 }

@@ -26,25 +26,29 @@ KERN_INLINE Floats scale_sums(const Header& header, const Ints* sums, const std:
   return s;
 }
 
-/// out [P * 16]: P interleaved panels, `stride` bytes apart, times one token, straight from the packed codes.
-template <class Traits, int P>
+/// out [P * 16]: P interleaved panels, `stride` bytes apart, times one token, straight from the packed codes. Of
+/// passing ones, whose bytes are in the cache, a run of columns, added to `out`.
+template <class Traits, int P, bool passing = false>
 void vector_product(const std::byte* panels, std::size_t stride, int columns, CacheLevel ahead, const TileChunk& x,
                     float* out) {
-  using Codec = PanelCodec<Traits>;
-  constexpr std::ptrdiff_t block_bytes = panel_block_bytes<Traits> * panel_rows;
+  using Codec = std::conditional_t<passing, PassingCodec<Traits>, PanelCodec<Traits>>;
+  constexpr std::ptrdiff_t block_bytes = panel_block_bytes<Codec> * panel_rows;
   constexpr int groups = Traits::width / Traits::group;
   constexpr int roundings = Traits::width / rounding_block<Traits>;
   constexpr int parts = panel_rows / lane_count;
   constexpr int words = Traits::group / 4;
   constexpr int steps = run_steps(Codec::max_code) < words ? run_steps(Codec::max_code) : words;
   const int blocks = columns / Traits::width;
-  const bool by_line = Traits::width == 256 && ahead == CacheLevel::second;
+  const bool by_line = !passing && Traits::width == 256 && ahead == CacheLevel::second;
   Floats result[P * parts] = {};
+  if constexpr (passing)
+    unroll<P * parts>([&](auto i)
+                          __attribute__((always_inline)) { result[i] = load_vector<Floats>(out + i * lane_count); });
   const std::int32_t* x_codes = x.codes;
   const std::int32_t* corrections = x.corrections;
   for (int b = 0; b < blocks; ++b) {
     const auto product_of_part = [&](const std::byte* panel, int part, Floats& to) __attribute__((always_inline)) {
-      const PanelSource source = panel_source<Traits>(panel, blocks, b, part * lane_count);
+      const PanelSource source = panel_source<Codec>(panel, blocks, b, part * lane_count);
       Ints sums[groups];
       unroll<groups>([&](auto g) __attribute__((always_inline)) {
         if constexpr (halves_bias<Traits>) sums[g] = dot_pairs(Ints{}, every_lane(0x00010001u), corrections[g]);
@@ -69,7 +73,7 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, Ca
     };
     unroll<P>([&](auto p) __attribute__((always_inline)) {
       const std::byte* panel = panels + p * stride;
-      if (!by_line) prefetch_block<Traits>(panel, b, blocks, ahead, (P - 1) * stride);
+      if (!passing && !by_line) prefetch_block<Traits>(panel, b, blocks, ahead, (P - 1) * stride);
       // More than two copies of the longest loop body there is only take time to compile and room.
       if constexpr (parts <= 2)
         unroll<parts>([&](auto part)
