@@ -101,10 +101,11 @@ inline constexpr int float_lanes(std::int64_t columns) {
   while (lanes > 1 && float_panel_bytes(columns, lanes) > float_panel_most) lanes /= 2;
   return lanes;
 }
-/// Then the sums of so many tokens wait for the lanes to come.
+/// Then the sums of so many tokens wait for the lanes to come; else of tokens that take turns, at most so many.
 inline constexpr int float_waiting_tokens = 512;
+inline constexpr int float_group_tokens = 32;
 inline constexpr std::ptrdiff_t float_waiting(std::int64_t columns) { // floats
-  return 4 * float_panel_rows * (float_lanes(columns) == 16 ? arranged_unit : float_waiting_tokens);
+  return 4 * float_panel_rows * (float_lanes(columns) == 16 ? float_group_tokens : float_waiting_tokens);
 }
 
 /// Enough for matrices of up to so many columns.
