@@ -32,8 +32,10 @@ KERN_INLINE constexpr GridTable<Word, entries> grid_table(const grids::Book<entr
   return table;
 }
 
-/// For loops whose four rounds differ by what the compiler then knows.
-#if defined(__clang__)
+/// For loops whose four rounds differ by what the compiler then knows. Devices have ways of their own.
+#if defined(__CUDACC__)
+#define KERN_UNROLL_FOUR
+#elif defined(__clang__)
 #define KERN_UNROLL_FOUR _Pragma("unroll 4")
 #else
 #define KERN_UNROLL_FOUR _Pragma("GCC unroll 4")

@@ -42,7 +42,7 @@ struct IQ2_XS {
 
   /// codes [256], scales [16]: weight i = block_scale * scales[i / 16] * codes[i]
   KERN_INLINE static void unpack_codes(const Block& block, std::int8_t* codes) {
-    each_eight<levels>(block, [&](int i, std::uint64_t magnitudes, std::uint32_t signs) {
+    each_eight<grid_levels_iq2>(block, [&](int i, std::uint64_t magnitudes, std::uint32_t signs) {
       store_signed(codes + i * 8, magnitudes, even_signs(signs));
     });
   }

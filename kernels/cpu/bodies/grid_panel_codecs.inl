@@ -33,15 +33,15 @@ template <class Traits, int packed, int beside> struct SpeltOut {
   template <class F> KERN_INLINE static void file_codes(const PanelSource& source, F&& f) {
     unroll<spelt_words>([&](auto k) __attribute__((always_inline)) { f(k, source.word(k)); });
   }
-  KERN_INLINE static void put(std::uint32_t* words, int i, std::uint64_t numbers) {
-    __builtin_memcpy(words + 2 * i, &numbers, sizeof numbers);
+  KERN_INLINE static void put(std::uint32_t* to, int i, std::uint64_t numbers) {
+    __builtin_memcpy(to + 2 * i, &numbers, sizeof numbers);
   }
   /// `extra` [groups]: bits above a nibble's scale, or null
   KERN_INLINE static void put_scales(const typename Traits::Block& block, const std::uint8_t* extra,
-                                     std::uint32_t* words) {
+                                     std::uint32_t* to) {
     constexpr int groups = Traits::width / Traits::group;
     if constexpr (requires { requires Traits::scale_count == 16 && sizeof block.scales == groups / 2; }) {
-      __builtin_memcpy(words + spelt_words, block.scales, sizeof block.scales);
+      __builtin_memcpy(to + spelt_words, block.scales, sizeof block.scales);
     } else {
       std::int16_t scales[groups];
       Traits::unpack_scales(block, scales);
@@ -49,7 +49,7 @@ template <class Traits, int packed, int beside> struct SpeltOut {
         std::uint32_t word = 0;
         for (int i = 0; i < 8; ++i)
           word |= static_cast<std::uint32_t>(scales[g + i] >> 1 | (extra ? extra[g + i] << 3 : 0)) << (4 * i);
-        words[spelt_words + g / 8] = word;
+        to[spelt_words + g / 8] = word;
       }
     }
   }
@@ -100,11 +100,11 @@ struct SignedLevels : SpeltOut<Traits, packed, Traits::width / Traits::group / 8
     return made;
   }();
 
-  KERN_INLINE static std::uint16_t split(const typename Traits::Block& block, std::uint32_t* words) {
+  KERN_INLINE static std::uint16_t split(const typename Traits::Block& block, std::uint32_t* to) {
     Traits::template each_eight<level_numbers>(
         block, [&](int i, std::uint64_t levels, std::uint32_t signs)
-                   __attribute__((always_inline)) { Spelt::put(words, i, levels | sign_bytes.of[signs]); });
-    Spelt::put_scales(block, nullptr, words);
+                   __attribute__((always_inline)) { Spelt::put(to, i, levels | sign_bytes.of[signs]); });
+    Spelt::put_scales(block, nullptr, to);
     return block.d.bits;
   }
 };
@@ -147,11 +147,11 @@ template <class Traits, int beside> struct ShiftedCodec : SpeltOut<Traits, 16, b
   KERN_INLINE static Words level(Words numbers) { return look_up(table, numbers); }
 
   /// ups [32]: of eight weights, whether they are shifted up
-  KERN_INLINE static void split_codes(const typename Traits::Block& block, std::uint32_t* words, std::uint8_t* ups) {
+  KERN_INLINE static void split_codes(const typename Traits::Block& block, std::uint32_t* to, std::uint8_t* ups) {
     Traits::template each_eight<three_levels>(
         block, [&](int i, std::uint64_t levels, std::uint32_t down) __attribute__((always_inline)) {
           ups[i] = static_cast<std::uint8_t>(1 - down);
-          ShiftedCodec::put(words, i, levels | eight_bytes(4 * (1 - down)));
+          ShiftedCodec::put(to, i, levels | eight_bytes(4 * (1 - down)));
         });
   }
   KERN_INLINE static void pack(const Words* numbers, Words* to) { pack_two_bits(numbers, to); }
@@ -175,12 +175,12 @@ template <class Traits, int beside> struct ShiftedCodec : SpeltOut<Traits, 16, b
 
 /// A group's shift is the fourth bit beside its scale's three.
 template <> struct PanelCodec<IQ1_S> : ShiftedCodec<IQ1_S, 1> {
-  KERN_INLINE static std::uint16_t split(const IQ1_S::Block& block, std::uint32_t* words) {
+  KERN_INLINE static std::uint16_t split(const IQ1_S::Block& block, std::uint32_t* to) {
     std::uint8_t ups[32];
     std::uint8_t of_groups[8];
-    split_codes(block, words, ups);
+    split_codes(block, to, ups);
     for (int g = 0; g < 8; ++g) of_groups[g] = ups[g * 4];
-    put_scales(block, of_groups, words);
+    put_scales(block, of_groups, to);
     return block.d.bits;
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
@@ -192,13 +192,13 @@ template <> struct PanelCodec<IQ1_S> : ShiftedCodec<IQ1_S, 1> {
 
 /// Two words of scales, and one of shifts, one of eight weights.
 template <> struct PanelCodec<IQ1_M> : ShiftedCodec<IQ1_M, 3> {
-  KERN_INLINE static std::uint16_t split(const IQ1_M::Block& block, std::uint32_t* words) {
+  KERN_INLINE static std::uint16_t split(const IQ1_M::Block& block, std::uint32_t* to) {
     std::uint8_t ups[32];
-    split_codes(block, words, ups);
-    put_scales(block, nullptr, words);
+    split_codes(block, to, ups);
+    put_scales(block, nullptr, to);
     std::uint32_t word = 0;
     for (int i = 0; i < 32; ++i) word |= static_cast<std::uint32_t>(ups[i]) << i;
-    words[spelt_words + 2] = word;
+    to[spelt_words + 2] = word;
     return IQ1_M::scale_of_scales(block).bits;
   }
   template <class F> KERN_INLINE static void codes(const PanelSource& source, F&& f) {
