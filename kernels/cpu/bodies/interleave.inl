@@ -1,7 +1,7 @@
 // Interleaving 16 weight rows into a panel: turning their words, four by four, and rearranging codes where the panel
 // has them in another way than the file. One core of Zen 4, rows and panel in its second-level cache, G weights/s: Q4_0
-// 62, Q4_K 66, Q8_0 29, Q6_K 33; through a row's words in memory, where loads wait for narrower stores, it was 15, 50,
-// 14 and 18.
+// 62, Q4_K 66, Q8_0 29, Q6_K 33; through a copy of each row's words in memory, whose 16 words were turned together, it
+// was 15, 50, 14 and 18.
 
 /// Where a block of a panel is written.
 struct PanelTarget {
@@ -21,6 +21,7 @@ template <int size> KERN_INLINE void turn_one(const RowPointers& rows, int offse
     __builtin_memcpy(to + r * size, rows.row<r>(offset), size);
   });
 }
+
 /// Bytes that will be turned next, brought into the second-level cache a few lines after every few words: loads between
 /// bursts of as many lines as a block has would wait. Zen 4, mapped, tokens/s in bursts and this way: Q4_K 39 and 43,
 /// Q6_K 27 and 31.
