@@ -11,6 +11,10 @@
 
 namespace kern {
 
+#if defined(KERN_TILES_IN_MEMORY)
+CpuKernels make_kernels_of_tiles_in_memory(); // see amx_in_memory.cpp
+#endif
+
 /// Instruction sets this machine can run, the best last.
 inline std::vector<const CpuKernels*> kernel_tables() {
   std::vector<const CpuKernels*> tables;
@@ -19,6 +23,12 @@ inline std::vector<const CpuKernels*> kernel_tables() {
       tables.push_back(&choose_cpu_kernels(name));
     } catch (const std::invalid_argument&) { // this machine can't
     }
+#if defined(KERN_TILES_IN_MEMORY)
+    if (!tables.empty() && tables.back() == &avx512_kernels && std::strcmp(name, "avx512") == 0) {
+      static const CpuKernels in_memory = make_kernels_of_tiles_in_memory();
+      tables.insert(tables.end() - 1, &in_memory);
+    }
+#endif
   }
   return tables;
 }

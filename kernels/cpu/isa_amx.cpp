@@ -1,5 +1,7 @@
 // AVX-512 with VNNI (flags in CMakeLists.txt), and quantized products of several tokens in the tile registers of AMX.
-#define KERN_TILE_REGISTERS
+#if !defined(KERN_TILE_REGISTERS) // tests have some in memory
+#define KERN_TILE_REGISTERS "kernels/cpu/bodies/tile_registers_amx.inl"
+#endif
 
 #include <cstddef>
 #include <cstdint>
@@ -65,11 +67,12 @@ std::int64_t saturate_int8(std::int64_t rounds) {
     config.row_bytes[tile] = 64;
   }
   configure_tiles(config);
-  for (std::int64_t i = 0; i < rounds; ++i)
-    asm volatile("tdpbssd %tmm6, %tmm4, %tmm0\n\t"
-                 "tdpbssd %tmm7, %tmm4, %tmm1\n\t"
-                 "tdpbssd %tmm6, %tmm5, %tmm2\n\t"
-                 "tdpbssd %tmm7, %tmm5, %tmm3");
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    multiply_tiles<0, 4, 6>();
+    multiply_tiles<1, 4, 7>();
+    multiply_tiles<2, 5, 6>();
+    multiply_tiles<3, 5, 7>();
+  }
   release_tiles();
   return rounds * 4 * 16 * 16 * 64;
 }
