@@ -371,13 +371,14 @@ void CpuBackend::norm_gate_up(Rows x, const Weight& norm, float epsilon, Activat
   settle(*up.weight, x.rows);
   const int threads = threads_for(products, x.rows);
   RowQueue queue(settle(*gate.weight, x.rows), x.rows, threads);
-  const bool same_format = gate.weight->format == up.weight->format;
+  const bool alike =
+      gate.weight->format == up.weight->format && cpu(*gate.weight).interleaved == cpu(*up.weight).interleaved;
   run_products(threads, {x, &norm, epsilon, normed}, products, [&](int thread) {
     queue.drain(thread, [&](Share rows, bool continues) {
       Product part = up;
       part.out = scratch_of_rows(up.out, queue, rows, thread, pool_.size());
-      product_share(thread, gate, normed, rows, continues && same_format);
-      product_share(thread, part, normed, rows, same_format);
+      product_share(thread, gate, normed, rows, continues && alike);
+      product_share(thread, part, normed, rows, alike);
       for (std::int64_t t = 0; t < x.rows; ++t)
         kernels_.activate(part.out.data + t * part.out.columns + rows.begin,
                           gate.out.data + t * gate.out.columns + rows.begin, rows.end - rows.begin);

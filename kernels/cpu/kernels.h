@@ -44,7 +44,7 @@ struct ProductShare {
   float* out = nullptr;                 // [n][out_stride], element [t][row]
   std::int64_t out_stride = 0;
   std::byte* scratch = nullptr; // product_scratch_bytes(columns)
-  bool continues = false;       // the share before with the same scratch had the same x and format
+  bool continues = false;       // the share before with the same scratch had the same x, format and layout
 };
 
 /// One thread's share of attention: query rows [row_begin, row_end) of one sequence, one KV head.

@@ -44,6 +44,8 @@ namespace {
 
 #include "kernels/cpu/bodies/vector_product.inl"
 
+#include "kernels/cpu/bodies/grid_rows.inl"
+
 #include "kernels/cpu/bodies/float_product.inl"
 
 #include "kernels/cpu/bodies/panel_product.inl"

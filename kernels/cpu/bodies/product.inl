@@ -58,6 +58,7 @@ KERN_INLINE void product_dispatch(Format format, const ProductShare& share, Form
     if constexpr (T::is_float) product_share_float<T>(share);
     else if (share.tokens > 1) product_share_quantized<T>(share);
     else if (share.interleaved) product_share_vector<T>(share);
+    else if constexpr (multiplies_rows<T>) product_share_rows<T>(share);
     else product_share_mapped<T>(share);
   };
   (one(Traits{}), ...);
