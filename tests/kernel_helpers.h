@@ -1,6 +1,7 @@
 // What tests of kernels and models share.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -23,13 +24,12 @@ inline std::vector<const CpuKernels*> kernel_tables() {
       tables.push_back(&choose_cpu_kernels(name));
     } catch (const std::invalid_argument&) { // this machine can't
     }
-#if defined(KERN_TILES_IN_MEMORY)
-    if (!tables.empty() && tables.back() == &avx512_kernels && std::strcmp(name, "avx512") == 0) {
-      static const CpuKernels in_memory = make_kernels_of_tiles_in_memory();
-      tables.insert(tables.end() - 1, &in_memory);
-    }
-#endif
   }
+#if defined(KERN_TILES_IN_MEMORY)
+  static const CpuKernels in_memory = make_kernels_of_tiles_in_memory();
+  if (std::find(tables.begin(), tables.end(), &avx512_kernels) != tables.end())
+    tables.insert(tables.end() - 1, &in_memory);
+#endif
   return tables;
 }
 

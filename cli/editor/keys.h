@@ -59,7 +59,7 @@ public:
   std::optional<Key> next();
   /// Whether bytes wait for more: a lone Escape, or half a character. Not within a paste.
   bool waits() const { return !pasting_ && !pending_.empty(); }
-  /// No more will come for now: next() makes a key of what waits.
+  /// Nothing more is on its way: next() makes a key of what waits.
   void time_out() { timed_out_ = true; }
 
 private:

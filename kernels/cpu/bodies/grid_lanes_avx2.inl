@@ -24,6 +24,4 @@ KERN_INLINE std::int32_t sum_lanes(Ints v) {
   sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4E));
   return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xB1)));
 }
-KERN_INLINE Words spread_lanes(__m128i from, const std::uint8_t* numbers) {
-  return (Words)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(from), load_vector<__m256i>(numbers));
-}
+KERN_INLINE Words spread_lanes(__m128i from, const std::uint8_t* numbers) { return (Words)spread_bytes(from, numbers); }

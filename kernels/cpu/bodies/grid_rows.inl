@@ -30,6 +30,11 @@ template <int first, class F> KERN_INLINE __m256i eight_fours(F&& at) {
                                  four(std::integral_constant<int, 4>{}), 1);
 }
 
+/// Bytes of a vector from 16, by their numbers.
+KERN_INLINE __m256i spread_bytes(__m128i from, const std::uint8_t* numbers) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(from), load_vector<__m256i>(numbers));
+}
+
 #if defined(__AVX512VNNI__)
 #include "kernels/cpu/bodies/grid_lanes_avx512.inl"
 #else
@@ -48,10 +53,6 @@ struct GridBlock {
   alignas(32) std::int16_t scales[16];   // of 16 weights: 2 * n + 1
 };
 
-/// Bytes of a vector from 16, by their numbers.
-KERN_INLINE __m256i spread_bytes(__m128i from, const std::uint8_t* numbers) {
-  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(from), load_vector<__m256i>(numbers));
-}
 KERN_INLINE __m128i load_eight(const void* from) { return _mm_loadl_epi64(static_cast<const __m128i*>(from)); }
 
 /// Where the high bits of points are: number i has them in bytes `from[2 * i]` and `from[2 * i + 1]`, below bit 8 by as
@@ -112,9 +113,19 @@ KERN_INLINE void read_nibble_scales(const std::uint8_t (&packed)[8], GridBlock& 
   store_vector(to.scales, ((two & 15u) | (two << 12 & 0xF0000u)) * 2 + 0x00010001u);
 }
 
+/// How a format's blocks are read: what is beside the points, and numbers of points, which are less than `below`
+/// whatever the block's bits are.
 template <class Traits> struct GridRows;
 
+/// Numbers that read() has put together from low bytes and high bits.
+struct JoinedNumbers {
+  template <class Block> KERN_INLINE static unsigned number(const Block&, const GridBlock& read, int i) {
+    return number_of(read.numbers, i);
+  }
+};
+
 template <> struct GridRows<IQ2_XXS> {
+  static constexpr int below = 256;
   KERN_INLINE static void read(const IQ2_XXS::Block& block, GridBlock& to) {
     const auto first = load_vector<__m256>(block.groups), second = load_vector<__m256>(block.groups + 4);
     const __m256 odd = _mm256_shuffle_ps(first, second, 0xDD); // words 1, 3, 9, 11, 5, 7, 13 and 15
@@ -126,6 +137,7 @@ template <> struct GridRows<IQ2_XXS> {
 };
 
 template <> struct GridRows<IQ2_XS> {
+  static constexpr int below = 512;
   KERN_INLINE static void read(const IQ2_XS::Block& block, GridBlock& to) {
     using Points = std::uint16_t __attribute__((vector_size(64)));
     const auto seven = __builtin_convertvector(load_vector<Points>(block.points) >> 9, EightsBytes);
@@ -137,20 +149,19 @@ template <> struct GridRows<IQ2_XS> {
   }
 };
 
-template <> struct GridRows<IQ2_S> {
+template <> struct GridRows<IQ2_S> : JoinedNumbers {
   static constexpr auto high = high_bits<32>(
       0x300, [](int i, int) { return i / 4; }, [](int i) { return 256 >> (i % 4 * 2); });
+  static constexpr int below = high.mask + 256;
   KERN_INLINE static void read(const IQ2_S::Block& block, GridBlock& to) {
     read_numbers(block.points, load_eight(block.high), high, to.numbers);
     __builtin_memcpy(to.beside, block.signs, sizeof to.beside);
     read_nibble_scales(block.scales, to);
   }
-  KERN_INLINE static unsigned number(const IQ2_S::Block&, const GridBlock& read, int i) {
-    return number_of(read.numbers, i);
-  }
 };
 
 template <> struct GridRows<IQ3_XXS> {
+  static constexpr int below = 256;
   KERN_INLINE static void read(const IQ3_XXS::Block& block, GridBlock& to) {
     read_signs_and_scales(load_vector<GroupWords>(block.signs), to);
   }
@@ -159,27 +170,26 @@ template <> struct GridRows<IQ3_XXS> {
   }
 };
 
-template <> struct GridRows<IQ3_S> {
+template <> struct GridRows<IQ3_S> : JoinedNumbers {
   static constexpr auto high = high_bits<64>(
       0x100, [](int i, int) { return i / 8; }, [](int i) { return 256 >> (i % 8); });
+  static constexpr int below = high.mask + 256;
   KERN_INLINE static void read(const IQ3_S::Block& block, GridBlock& to) {
     read_numbers(block.points, load_eight(block.high), high, to.numbers);
     __builtin_memcpy(to.beside, block.signs, sizeof to.beside);
     const GroupWords all = GroupWords{} + load_vector<std::uint32_t>(block.scales);
     store_vector(to.scales, (all >> GroupWords{0, 4, 8, 12, 16, 20, 24, 28} & 15u) * 0x00020002u + 0x00010001u);
   }
-  KERN_INLINE static unsigned number(const IQ3_S::Block&, const GridBlock& read, int i) {
-    return number_of(read.numbers, i);
-  }
 };
 
-template <> struct GridRows<IQ1_S> {
+template <> struct GridRows<IQ1_S> : JoinedNumbers {
   // Of a group's word three bits for each of its points; the last point's are all in the upper byte.
   static constexpr auto high = high_bits<32>(
       0x700, [](int i, int j) { return i / 4 * 2 + (i % 4 == 3 ? 1 : j); },
       [](int i) { return i % 4 == 3 ? 128 : 256 >> (i % 4 * 3); });
   static constexpr auto upper_bytes = high_bits<16>(
       0, [](int i, int j) { return (2 * i + j) / 4 * 2 + 1; }, [](int) { return 0; });
+  static constexpr int below = high.mask + 256;
   KERN_INLINE static void read(const IQ1_S::Block& block, GridBlock& to) {
     const auto words = load_vector<__m128i>(block.high);
     read_numbers(block.points, words, high, to.numbers);
@@ -187,17 +197,15 @@ template <> struct GridRows<IQ1_S> {
     const auto groups = (GroupWords)_mm256_cvtepu16_epi32(words);
     store_vector(to.scales, (groups >> 12 & 7u) * 0x00020002u + 0x00010001u);
   }
-  KERN_INLINE static unsigned number(const IQ1_S::Block&, const GridBlock& read, int i) {
-    return number_of(read.numbers, i);
-  }
 };
 
-template <> struct GridRows<IQ1_M> {
+template <> struct GridRows<IQ1_M> : JoinedNumbers {
   static constexpr auto high = high_bits<32>(
       0x700, [](int i, int) { return i / 2; }, [](int i) { return 256 >> (i % 2 * 4); });
   // Of each word three bits for each of four groups, moved to the top.
   static constexpr auto scales = high_bits<16>(
       0, [](int i, int j) { return i / 4 * 2 + j; }, [](int i) { return 8192 >> (i % 4 * 3); });
+  static constexpr int below = high.mask + 256;
   KERN_INLINE static void read(const IQ1_M::Block& block, GridBlock& to) {
     const auto nibbles = load_vector<__m128i>(block.high);
     read_numbers(block.points, nibbles, high, to.numbers);
@@ -205,9 +213,6 @@ template <> struct GridRows<IQ1_M> {
     store_vector(to.beside, (down >> 2 & 0x0002) | (down << 2 & 0x0200));
     const auto words = (RunHalves)spread_bytes(load_eight(block.scales), scales.from);
     store_vector(to.scales, (words * load_vector<RunHalves>(scales.factors) >> 13) * 2 + 1);
-  }
-  KERN_INLINE static unsigned number(const IQ1_M::Block&, const GridBlock& read, int i) {
-    return number_of(read.numbers, i);
   }
 };
 
@@ -227,6 +232,7 @@ template <class Traits>
 KERN_INLINE std::int32_t grid_block_sum(const typename Traits::Block& block, const GridBlock& beside,
                                         const std::int8_t* x, const std::int16_t* x_sums) {
   constexpr auto& table = row_points<Traits>.points;
+  static_assert(std::size(table) == GridRows<Traits>::below);
   constexpr int step = 4 * lane_count; // weights a vector
   constexpr int points = step / static_cast<int>(sizeof table[0]);
   Ints sum{};
