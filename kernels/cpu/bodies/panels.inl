@@ -21,25 +21,20 @@ template <class Codec> KERN_INLINE PanelSource panel_source(const std::byte* pan
           reinterpret_cast<const std::uint8_t*>(bytes) + at * Codec::bytes * panel_rows + lane};
 }
 
-/// Reads ahead of a block. Into the first level by 1 KB; more is no better, and hints that bypass the caches are much
-/// worse. Small blocks also read ahead by 3 KB into the second level: Q4_0 41.6 -> 43.4 tokens/s, Q8_0 25.4 -> 26.3;
-/// with large ones that loses 5%. What would lie behind the panel's end lies `skip` bytes further on, behind the panels
-/// that are read beside it: 24.6 -> 26.9 GB/s for 2048 columns of Q4_0. For a block that is longer than what is read
-/// ahead that isn't worth working out: Q6_K 28 tokens/s without, 24 with.
-/// Into the second level alone it is by 6 KB: on Zen 4 Q4_0 37 -> 44 tokens/s, Q4_K 25 -> 45, Q6_K 16 -> 26, Q8_0 22 ->
-/// 25. By 2 KB Q6_K has 20, by 8 KB a core reads 20 GB/s instead of 27.
-constexpr int second_level_distance = 6144;
+/// Reads ahead of a block where that is into the first level: by 1 KB; more is no better, and hints that bypass the
+/// caches are much worse. Small blocks also read ahead by 3 KB into the second level: Q4_0 41.6 -> 43.4 tokens/s, Q8_0
+/// 25.4 -> 26.3; with large ones that loses 5%. What would lie behind the panel's end lies `skip` bytes further on,
+/// behind the panels that are read beside it: 24.6 -> 26.9 GB/s for 2048 columns of Q4_0. For a block that is longer
+/// than what is read ahead that isn't worth working out: Q6_K 28 tokens/s without, 24 with.
+/// Zen 4 sees by itself that a panel is read from front to back, and any hint costs: one thread without and with them
+/// into the second level Q4_0 41 and 34 tokens/s, Q4_K 43 and 34, Q6_K 26 and 20, Q8_0 20 and 16; from the third-level
+/// cache Q8_0 92 and 70 GB/s.
 template <class Traits>
 KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, CacheLevel ahead, std::size_t skip) {
+  if (ahead == CacheLevel::second) return;
   constexpr int block_bytes = panel_block_bytes<PanelCodec<Traits>> * panel_rows;
   constexpr int lines = (block_bytes + 63) / 64;
   const std::byte* at = panel + static_cast<std::ptrdiff_t>(block) * block_bytes;
-  if (ahead == CacheLevel::second) {
-    unroll<lines>([&](auto line) __attribute__((always_inline)) {
-      prefetch_second_level(at + second_level_distance + line * 64);
-    });
-    return;
-  }
   const std::byte* first = at + 1024;
   const std::byte* second = at + 3072;
   if constexpr (Traits::width < 256) {
@@ -51,15 +46,6 @@ KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, C
     prefetch(first + line * 64);
     if constexpr (Traits::width == 32) prefetch_second_level(second + line * 64);
   });
-}
-
-/// The same into the second level, a line at a time: called for every four codes k of the block at `at`. Bursts of as
-/// many lines as large blocks have hold up the loads between them: Zen 4, Q6_K 28 -> 34 tokens/s, Q5_K 28 -> 33.
-template <class Traits> KERN_INLINE void prefetch_line(const std::byte* at, int k) {
-  constexpr int lines = panel_block_bytes<PanelCodec<Traits>> * panel_rows / 64;
-  constexpr int all = Traits::width / 4;
-  const int line = k * lines / all;
-  if (line != (k + 1) * lines / all) prefetch_second_level(at + second_level_distance + line * 64);
 }
 
 /// A run of k of up to two panels, unpacked side by side: row 16 * p + r is row r of panel p. Part of a thread's

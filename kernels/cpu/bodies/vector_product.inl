@@ -32,14 +32,12 @@ template <class Traits, int P, bool passing = false>
 void vector_product(const std::byte* panels, std::size_t stride, int columns, CacheLevel ahead, const TileChunk& x,
                     float* out) {
   using Codec = std::conditional_t<passing, PassingCodec<Traits>, PanelCodec<Traits>>;
-  constexpr std::ptrdiff_t block_bytes = panel_block_bytes<Codec> * panel_rows;
   constexpr int groups = Traits::width / Traits::group;
   constexpr int roundings = Traits::width / rounding_block<Traits>;
   constexpr int parts = panel_rows / lane_count;
   constexpr int words = Traits::group / 4;
   constexpr int steps = run_steps(Codec::max_code) < words ? run_steps(Codec::max_code) : words;
   const int blocks = columns / Traits::width;
-  const bool by_line = !passing && Traits::width == 256 && ahead == CacheLevel::second;
   Floats result[P * parts] = {};
   if constexpr (passing)
     unroll<P * parts>([&](auto i)
@@ -55,10 +53,8 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, Ca
         else sums[g] = Traits::has_min ? Ints{} : Ints{} + corrections[g];
       });
       Ints run[Traits::width / 4 / steps];
-      const std::byte* block = panel + b * block_bytes;
       Codec::codes(
           source, [&](int k, Words codes) __attribute__((always_inline)) {
-            if (by_line && part == 0) prefetch_line<Traits>(block, k);
             Ints& sum = sums[k * 4 / Traits::group];
             Ints& at = run[k / steps];
             if (k % steps == 0) at = start_run<Codec::max_code>(sum);
@@ -73,7 +69,7 @@ void vector_product(const std::byte* panels, std::size_t stride, int columns, Ca
     };
     unroll<P>([&](auto p) __attribute__((always_inline)) {
       const std::byte* panel = panels + p * stride;
-      if (!passing && !by_line) prefetch_block<Traits>(panel, b, blocks, ahead, (P - 1) * stride);
+      if (!passing) prefetch_block<Traits>(panel, b, blocks, ahead, (P - 1) * stride);
       // More than two copies of the longest loop body there is only take time to compile and room.
       if constexpr (parts <= 2)
         unroll<parts>([&](auto part)
