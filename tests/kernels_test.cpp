@@ -484,4 +484,32 @@ TEST_CASE("fused operations equal their compositions") {
   }
 }
 
+TEST_CASE_TEMPLATE("a moved gate and a mapped up matrix give what two mapped ones give", Traits, IQ2_XXS, IQ1_M, Q4_K,
+                   Q8_0) {
+  const int dim = 512, hidden = 80;
+  const auto x = random_floats(dim, 31);
+  for (const CpuKernels* kernels : kernel_tables()) {
+    CAPTURE(kernels->name);
+    CpuBackend moving(2, *kernels, Repack::at_once), mapping(2, *kernels, Repack::never);
+    moving.reserve(generous_limits());
+    const Matrix norm = float_vector(moving, random_floats(dim, 32));
+    const auto gate_and_up = [&](Backend& of_gate, Backend& of_up) {
+      const Matrix gate = random_matrix<Traits>(of_gate, hidden, dim, 33),
+                   up = random_matrix<Traits>(of_up, hidden, dim, 34);
+      auto rows = x;
+      std::vector<float> normed(dim), g(hidden), u(hidden);
+      moving.norm_gate_up({rows.data(), 1, dim}, *norm.weight, 1e-5f, Activation::silu, {normed.data(), 1, dim},
+                          {gate.weight.get(), nullptr, {g.data(), 1, hidden}},
+                          {up.weight.get(), nullptr, {u.data(), 1, hidden}});
+      return g;
+    };
+    // First, while the scratch holds nothing of the same activations.
+    const auto mapped_first = gate_and_up(mapping, moving);
+    const auto moved_first = gate_and_up(moving, mapping);
+    const auto expected = gate_and_up(mapping, mapping);
+    CHECK(same_bits(mapped_first, expected));
+    CHECK(same_bits(moved_first, expected));
+  }
+}
+
 } // namespace kern

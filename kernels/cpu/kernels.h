@@ -24,9 +24,9 @@ struct QuantizedRows {
 /// Rows of weights that are interleaved, unpacked and multiplied together.
 inline constexpr int panel_rows = 16;
 
-/// Into which cache weights that come from memory are fetched ahead. AMD's Zen 4 reads 18 GB/s with one core that
-/// fetches into its first level, 26 by itself and 30 into its second level; Sapphire Rapids 12.5 by itself, 18 into its
-/// first.
+/// Into which cache weights that come from memory are fetched ahead. Sapphire Rapids reads 12.5 GB/s with one core by
+/// itself, 18 where it fetches into its first level. AMD's Zen 4 18 to 21 so, 26 to 28 by itself and 29 to 30 into its
+/// second level; there only what isn't one long run is fetched ahead, see prefetch_block().
 enum class CacheLevel { first, second };
 
 /// One thread's share of a product.
