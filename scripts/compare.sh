@@ -9,7 +9,14 @@
 set -eu
 here=$(dirname "$0")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kern-compare
-[ $# -gt 0 ] || { sed -n '2,8s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '2,8s/^# //p' "$0"; }
+case ${1:-} in
+  '') usage >&2; exit 2 ;;
+  -h | --help) usage; exit 0 ;;
+esac
+for model; do
+  [ -r "$model" ] || { echo "compare.sh: $model: can't be read; expected a GGUF file" >&2; exit 3; }
+done
 
 # Flags for this processor. A native build would choose ggml's AMX path, which crashes when built by GCC before 13.
 processor_flags() {
