@@ -26,9 +26,9 @@ template <class Codec> KERN_INLINE PanelSource panel_source(const std::byte* pan
 /// 25.4 -> 26.3; with large ones that loses 5%. What would lie behind the panel's end lies `skip` bytes further on,
 /// behind the panels that are read beside it: 24.6 -> 26.9 GB/s for 2048 columns of Q4_0. For a block that is longer
 /// than what is read ahead that isn't worth working out: Q6_K 28 tokens/s without, 24 with.
-/// Zen 4 sees by itself that a panel is read from front to back, and any hint costs: one thread without and with them
-/// into the second level Q4_0 41 and 34 tokens/s, Q4_K 43 and 34, Q6_K 26 and 20, Q8_0 20 and 16; from the third-level
-/// cache Q8_0 92 and 70 GB/s.
+/// Zen 4 sees by itself that a panel is read from front to back, and hints into its second level cost, by 2 KB, 4 or 6:
+/// one thread without and with them by 6 KB Q4_0 41 and 34 tokens/s, Q4_K 43 and 34, Q6_K 26 and 20, Q8_0 20 and 16
+/// (only Q8_0 by 2 KB gains, 7%); from the third-level cache Q8_0 92 and 70 GB/s.
 template <class Traits>
 KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, CacheLevel ahead, std::size_t skip) {
   if (ahead == CacheLevel::second) return;
