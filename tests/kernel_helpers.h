@@ -26,9 +26,10 @@ inline std::vector<const CpuKernels*> kernel_tables() {
     }
   }
 #if defined(KERN_TILES_IN_MEMORY)
-  static const CpuKernels in_memory = make_kernels_of_tiles_in_memory();
-  if (std::find(tables.begin(), tables.end(), &avx512_kernels) != tables.end())
+  if (std::find(tables.begin(), tables.end(), &avx512_kernels) != tables.end()) { // it is code for AVX-512 itself
+    static const CpuKernels in_memory = make_kernels_of_tiles_in_memory();
     tables.insert(tables.end() - 1, &in_memory);
+  }
 #endif
   return tables;
 }

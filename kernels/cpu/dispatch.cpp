@@ -21,8 +21,8 @@ namespace kern {
 namespace {
 
 struct Candidate {
-  const CpuKernels* kernels;
-  bool runs_here;
+  const char* name;
+  const CpuKernels* kernels; // null: this processor can't run them
 };
 
 #if defined(__x86_64__)
@@ -42,6 +42,12 @@ bool may_use_amx() {
   constexpr unsigned features = 1u << 25 | 1u << 24 | 1u << 22;
   const bool has = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & features) == features;
   return has && ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+/// Only where they run: what makes the table is itself code for AVX-512.
+const CpuKernels& amx_kernels() {
+  static const CpuKernels kernels = make_amx_kernels();
+  return kernels;
 }
 #endif
 #endif
@@ -68,30 +74,30 @@ const CpuKernels& choose_cpu_kernels(const char* name) {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512vnni");
 #if defined(__linux__)
-  static const CpuKernels amx_kernels = make_amx_kernels();
   static const bool amx = avx512 && may_use_amx();
 #endif
   const Candidate candidates[] = {
 #if defined(__linux__)
-    {&amx_kernels, amx},
+    {"amx", amx ? &amx_kernels() : nullptr},
 #endif
-    {&avx512_kernels, avx512},
+    {"avx512", avx512 ? &avx512_kernels : nullptr},
 #if defined(KERN_HAS_AVXVNNI)
-    {&avxvnni_kernels, avx2 && has_avxvnni()},
+    {"avxvnni", avx2 && has_avxvnni() ? &avxvnni_kernels : nullptr},
 #endif
-    {&avx2_kernels, avx2},
-    {&portable_kernels, true}
+    {"avx2", avx2 ? &avx2_kernels : nullptr},
+    {"portable", &portable_kernels}
   };
 #elif defined(__aarch64__)
-  const Candidate candidates[] = {{&neon_kernels, has_dot_product()}, {&portable_kernels, true}};
+  const Candidate candidates[] = {{"neon", has_dot_product() ? &neon_kernels : nullptr},
+                                  {"portable", &portable_kernels}};
 #else
-  const Candidate candidates[] = {{&portable_kernels, true}};
+  const Candidate candidates[] = {{"portable", &portable_kernels}};
 #endif
   std::string known;
   for (const Candidate& candidate : candidates) {
-    known += std::string(known.empty() ? "" : ", ") + candidate.kernels->name;
-    if (*name == '\0' ? candidate.runs_here : std::strcmp(name, candidate.kernels->name) == 0) {
-      if (!candidate.runs_here)
+    known += std::string(known.empty() ? "" : ", ") + candidate.name;
+    if (*name == '\0' ? candidate.kernels != nullptr : std::strcmp(name, candidate.name) == 0) {
+      if (!candidate.kernels)
         throw std::invalid_argument("KERN_CPU=" + std::string(name) + ": this processor can't run it; unset KERN_CPU");
       return *candidate.kernels;
     }
