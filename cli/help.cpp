@@ -44,7 +44,7 @@ constexpr std::string_view environment =
     "Variables of the environment:\n\n"
     "  KERN_MODEL     the model where -m names none\n"
     "  KERN_MODELS    folders with models for -m NAME and kern list, divided by colons\n"
-    "  KERN_CPU       the instruction set: amx, avx512, avxvnni, avx2, neon, portable\n"
+    "  KERN_CPU       the instruction set: amx, avx512, avxvnni, avx2, i8mm, neon, portable\n"
     "  KERN_GPU_OVERLAP=0  a GPU's kernels begin only when the one before has ended; the answer is the same\n"
     "  KERN_GPU_WGMMA=0    prompts do without an H100's or H200's products of warpgroups; with 16-bit weights the\n"
     "                      answer may be another\n"

@@ -25,7 +25,7 @@ time_is_up() {
 
 # Instruction sets of $BENCH_CPUS that run here.
 case $(uname -m) in
-  aarch64 | arm64) own="portable neon" ;;
+  aarch64 | arm64) own="portable neon i8mm" ;;
   *) own="avx2 avxvnni avx512 amx" ;;
 esac
 cpus=

@@ -4,5 +4,5 @@
 #include <cstring>
 
 #define KERN_TILE_REGISTERS "tests/tiles_in_memory.inl"
-#define make_amx_kernels make_kernels_of_tiles_in_memory
+#define KERN_MAKE_KERNELS make_kernels_of_tiles_in_memory
 #include "kernels/cpu/isa_amx.cpp"

@@ -175,7 +175,7 @@ TEST_CASE("a seed reproduces a run over threads, step sizes and instruction sets
     CHECK(expected != tokens({"-s", "2", "-t", "1"}));
     for (const char* threads : {"2", "4"}) CHECK(tokens({"-s", "1", "-t", threads}) == expected);
     for (const char* step : {"1", "7", "512"}) CHECK(tokens({"-s", "1", "-ub", step, "-t", "2"}) == expected);
-    for (const char* cpu : {"portable", "neon", "avx2", "avxvnni", "avx512", "amx"}) {
+    for (const char* cpu : {"portable", "neon", "i8mm", "avx2", "avxvnni", "avx512", "amx"}) {
       ProcessOptions options;
       options.environment = {{"KERN_CPU", cpu}};
       const auto probe = answer(model, {"-n", "0", "x"}, options);

@@ -19,7 +19,7 @@ CpuKernels make_kernels_of_tiles_in_memory(); // see amx_in_memory.cpp
 /// Instruction sets this machine can run, the best last.
 inline std::vector<const CpuKernels*> kernel_tables() {
   std::vector<const CpuKernels*> tables;
-  for (const char* name : {"portable", "neon", "avx2", "avxvnni", "avx512", "amx"}) {
+  for (const char* name : {"portable", "neon", "i8mm", "avx2", "avxvnni", "avx512", "amx"}) {
     try {
       tables.push_back(&choose_cpu_kernels(name));
     } catch (const std::invalid_argument&) { // this machine can't

@@ -12,6 +12,8 @@
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 #include "kernels/cpu/kernels.h"
@@ -62,6 +64,24 @@ bool has_dot_product() {
   return false;
 #endif
 }
+
+bool has_matrix_product() {
+#if defined(__APPLE__)
+  int has = 0;
+  std::size_t size = sizeof has;
+  return ::sysctlbyname("hw.optional.arm.FEAT_I8MM", &has, &size, nullptr, 0) == 0 && has != 0;
+#elif defined(__linux__) && defined(HWCAP2_I8MM)
+  return has_dot_product() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+#else
+  return false;
+#endif
+}
+
+/// Only where they run, as those of AMX.
+const CpuKernels& i8mm_kernels() {
+  static const CpuKernels kernels = make_i8mm_kernels();
+  return kernels;
+}
 #endif
 
 } // namespace
@@ -88,7 +108,8 @@ const CpuKernels& choose_cpu_kernels(const char* name) {
     {"portable", &portable_kernels}
   };
 #elif defined(__aarch64__)
-  const Candidate candidates[] = {{"neon", has_dot_product() ? &neon_kernels : nullptr},
+  const Candidate candidates[] = {{"i8mm", has_matrix_product() ? &i8mm_kernels() : nullptr},
+                                  {"neon", has_dot_product() ? &neon_kernels : nullptr},
                                   {"portable", &portable_kernels}};
 #else
   const Candidate candidates[] = {{"portable", &portable_kernels}};

@@ -11,8 +11,8 @@
 namespace kern {
 
 /// Activations rounded to int8 for products with one kind of weights: tiles of T tokens (as many as the instruction set
-/// accumulates at once, the last tile fewer), interleaved in runs of R columns (4, or 32 and 64 for tile registers).
-/// One token lies the same in all.
+/// accumulates at once, the last tile fewer), interleaved in runs of R columns (4; 8 for i8mm, 32 and 64 for tile
+/// registers). One token lies the same in all.
 struct QuantizedRows {
   std::int8_t* codes = nullptr; // [tile][columns / R][T][R]
   float* scales = nullptr;      // [tile][columns / block][T]
@@ -177,10 +177,11 @@ extern const CpuKernels avx512_kernels;
 CpuKernels make_amx_kernels(); // avx512_kernels with products in tile registers; Linux
 #elif defined(__aarch64__)
 extern const CpuKernels neon_kernels;
+CpuKernels make_i8mm_kernels(); // neon_kernels with products of matrices
 #endif
 
-/// The best table this machine can run, or the one $KERN_CPU names (amx, avx512, avxvnni, avx2, neon,
-/// portable).
+/// The best table this machine can run, or the one $KERN_CPU names (amx, avx512, avxvnni, avx2, i8mm,
+/// neon, portable).
 /// Throws std::invalid_argument with one line where that is unknown or can't run here.
 const CpuKernels& choose_cpu_kernels();
 

@@ -83,10 +83,12 @@ struct RowPointers {
 #include "kernels/cpu/bodies/lanes_portable.inl"
 #endif
 
-#if !defined(KERN_TILE_REGISTERS)
+#if !defined(KERN_OWN_TILES)
 /// Columns of a token that lie side by side in a tile of activations rounded in such blocks.
 template <int block> constexpr int tile_run = 4;
+constexpr int panel_run = 4;          // columns of a row that lie side by side in an unpacked panel
 constexpr bool signed_panels = false; // whether unpacked codes are signed, or unsigned with a bias
+constexpr bool has_planes = false;    // whether blocks of 256 columns are unpacked as in plane_product_amx.inl
 #endif
 
 // Runs of dot products: small codes may add up in fewer bits before they widen. A run takes up to run_steps(max_code)
@@ -116,6 +118,15 @@ template <class Vector> KERN_INLINE void hold(Vector& value) {
   asm("" : "+w"(value));
 #else
   static_cast<void>(value);
+#endif
+}
+
+/// Keeps the compiler from knowing what is in a register, or that nobody wants it.
+template <class Vector> KERN_INLINE void opaque(Vector& value) {
+#if defined(__aarch64__)
+  asm volatile("" : "+w"(value));
+#else
+  asm volatile("" : "+x"(value));
 #endif
 }
 

@@ -1,9 +1,10 @@
 // Lanes of AVX-512 with VNNI.
 
-#if defined(KERN_TILE_REGISTERS)
+#if defined(KERN_OWN_TILES) // AMX
 constexpr int tile_tokens = 16;                                       // rows of a tile register
 template <int block> constexpr int tile_run = block == 256 ? 64 : 32; // columns a tile register holds of each
-constexpr bool signed_panels = true;
+constexpr int panel_run = 4;
+constexpr bool signed_panels = true, has_planes = true;
 #else
 constexpr int tile_tokens = 6; // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
 #endif

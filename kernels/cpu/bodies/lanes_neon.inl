@@ -1,12 +1,24 @@
 // Lanes of 64-bit Arm, with or without the dot product instructions.
 
 constexpr int tile_tokens = 6;  // with two vectors of rows 12 sums and 12 results: 24 of 32 registers
-constexpr int tile_vectors = 2; // 8 loads serve 12 products
+constexpr int tile_vectors = 2; // 8 loads serve 12 products; 7 where products are of matrices
 
-// Products are of signed bytes. (Those of whole 2 x 8 by 8 x 2 matrices, i8mm, want two rows of eight codes a vector
-// and leave four sums of two rows and two tokens: neither is a lane a row.)
+// Products are of signed bytes.
 constexpr bool wide_is_signed = true;
+#if defined(KERN_OWN_TILES) // i8mm
+template <int block> constexpr int tile_run = 8;
+constexpr int panel_run = 8;
+constexpr bool signed_panels = true, has_planes = false;
+constexpr int code_class(int, int, bool) { return 255; } // all are signed bytes
+#else
 constexpr int code_class(int max_code, int, bool) { return max_code > 127 ? 255 : 127; }
+#endif
+
+/// Eight codes of each of four rows, given their first and second four.
+KERN_INLINE void store_runs_of_eight(std::uint8_t* to, Words first, Words second) {
+  vst1q_u8(to, (uint8x16_t)vzip1q_u32((uint32x4_t)first, (uint32x4_t)second));
+  vst1q_u8(to + 16, (uint8x16_t)vzip2q_u32((uint32x4_t)first, (uint32x4_t)second));
+}
 
 KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
   const auto a = (int8x16_t)codes;
@@ -23,12 +35,13 @@ template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::i
   if constexpr (max_code > 127) codes ^= 0x80808080u;
   return dot_signed(acc, codes, (Words)vdupq_n_s32(x));
 }
-KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) {
+KERN_INLINE Ints dot_pairs(Ints acc, Words a, Words b) {
   const auto pairs = (int16x8_t)a;
-  const auto factors = (int16x8_t)vdupq_n_s32(b);
+  const auto factors = (int16x8_t)b;
   const int32x4_t low = vmull_s16(vget_low_s16(pairs), vget_low_s16(factors));
   return acc + (Ints)vpaddq_s32(low, vmull_high_s16(pairs, factors));
 }
+KERN_INLINE Ints dot_pairs(Ints acc, Words a, std::int32_t b) { return dot_pairs(acc, a, (Words)vdupq_n_s32(b)); }
 KERN_INLINE Floats to_floats(Ints values) { return (Floats)vcvtq_f32_s32((int32x4_t)values); }
 KERN_INLINE Floats fused_lanes(Floats a, Floats b, Floats c) {
   return (Floats)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);

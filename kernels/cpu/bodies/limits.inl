@@ -1,14 +1,5 @@
 // What the instruction set can do at most: loops of independent operations on registers, for benchmarks.
 
-/// Keeps the compiler from knowing what is in a register, or that nobody wants it.
-template <class Vector> KERN_INLINE void opaque(Vector& value) {
-#if defined(__aarch64__)
-  asm volatile("" : "+w"(value));
-#else
-  asm volatile("" : "+x"(value));
-#endif
-}
-
 /// Multiply-adds of int8 codes done.
 std::int64_t saturate_int8(std::int64_t rounds) {
   constexpr int chains = lane_count == 16 ? 20 : 10;

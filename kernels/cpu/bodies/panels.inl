@@ -51,7 +51,7 @@ KERN_INLINE void prefetch_block(const std::byte* panel, int block, int blocks, C
 /// A run of k of up to two panels, unpacked side by side: row 16 * p + r is row r of panel p. Part of a thread's
 /// scratch.
 struct PanelChunk {
-  std::uint8_t* codes;        // [k / 4][32 rows][4], bias added; or signed; or the low plane
+  std::uint8_t* codes;        // [k / run][32 rows][run], bias added; or signed; or the low plane; run: panel_run
   std::uint8_t* high_codes;   // the high plane
   float* scales;              // [k / group][32]; where those of groups are whole numbers [k / rounding block][32]
   std::int32_t* whole_scales; // [k / group][32]
@@ -60,8 +60,8 @@ struct PanelChunk {
 
   /// The same memory from row `lane` on.
   KERN_INLINE PanelChunk from(int lane) const {
-    return {codes + 4 * lane,    high_codes + 4 * lane, scales + lane,
-            whole_scales + lane, min_pairs + lane,      min_scales + lane};
+    return {codes + panel_run * lane, high_codes + 4 * lane, scales + lane,
+            whole_scales + lane,      min_pairs + lane,      min_scales + lane};
   }
 };
 
@@ -83,6 +83,20 @@ template <class Traits> KERN_INLINE Words tile_codes(Words codes) {
   else
     return reinterpret_cast<Words>(reinterpret_cast<Bytes>(codes) - (Bytes{} + std::uint8_t{PanelCodec<Traits>::bias}));
 }
+
+/// Puts codes of a vector of rows into a panel, four a lane, in a codec's order: of any eight columns the first four
+/// come first.
+template <int columns> struct CodeWriter {
+  std::uint8_t* to;
+  Words first_halves[panel_run == 8 ? columns / 8 : 1];
+
+  KERN_INLINE explicit CodeWriter(std::uint8_t* at) : to(at) {}
+  KERN_INLINE void put(int k, Words four) { // columns 4 * k and on
+    if constexpr (panel_run == 4) store_vector(to + k * chunk_rows * 4, four);
+    else if (k % 2 == 0) first_halves[k / 2] = four;
+    else store_runs_of_eight(to + k / 2 * chunk_rows * 8, first_halves[k / 2], four);
+  }
+};
 
 /// The scale of a block of 256 columns.
 template <class Traits, class Header> KERN_INLINE Floats block_scale(const Header& header) {
@@ -154,11 +168,9 @@ KERN_INLINE void unpack_planes(const PanelSource& source, int at, const PanelChu
 template <class Traits, class Codec>
 KERN_INLINE void unpack_codes(const PanelSource& source, int at, const PanelChunk& to) {
   constexpr int groups = Traits::width / Traits::group;
-  std::uint8_t* codes = to.codes + at * Traits::width * chunk_rows;
+  CodeWriter<Traits::width> codes(to.codes + at * Traits::width * chunk_rows);
   Codec::codes(
-      source, [&](int k, Words four) __attribute__((always_inline)) {
-        store_vector(codes + k * chunk_rows * 4, tile_codes<Traits>(four));
-      });
+      source, [&](int k, Words four) __attribute__((always_inline)) { codes.put(k, tile_codes<Traits>(four)); });
   const typename Codec::Header header(source);
   if constexpr (sums_whole<Traits>) {
     unroll<groups>([&](auto g) __attribute__((always_inline)) {

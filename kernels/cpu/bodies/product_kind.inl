@@ -9,7 +9,7 @@ template <int group_columns, int rounding, bool minimums, int largest_code> stru
   static constexpr int max_code = largest_code;
 };
 
-#if !defined(KERN_TILE_REGISTERS) // they have their own
+#if !defined(KERN_TILE_REGISTERS) // those of AMX have their own
 template <class Traits>
 using KindOf = ProductKind<Traits::group, rounding_block<Traits>, Traits::has_min,
                            code_class(PanelCodec<Traits>::max_code, Traits::group, sums_whole<Traits>)>;

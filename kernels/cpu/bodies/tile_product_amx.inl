@@ -170,3 +170,24 @@ void chunk_product(const PanelChunk& chunk, int rows, const TileChunk& x, int to
       else tile_product<Kind, 4>(panel, x, tokens, blocks, results.at(lane));
     }
 }
+
+/// A thread that switches needn't save the tiles then.
+KERN_INLINE void end_tile_products() { release_tiles(); }
+
+/// Multiply-adds of int8 codes done.
+std::int64_t saturate_int8(std::int64_t rounds) {
+  TileConfig config;
+  for (int tile = 0; tile < 8; ++tile) {
+    config.rows[tile] = 16;
+    config.row_bytes[tile] = 64;
+  }
+  configure_tiles(config);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    multiply_tiles<0, 4, 6>();
+    multiply_tiles<1, 4, 7>();
+    multiply_tiles<2, 5, 6>();
+    multiply_tiles<3, 5, 7>();
+  }
+  release_tiles();
+  return rounds * 4 * 16 * 16 * 64;
+}

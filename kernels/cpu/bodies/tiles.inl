@@ -1,5 +1,6 @@
 // Tiles of rounded activations: up to tile_tokens tokens, interleaved so that the same few codes of all tokens are
-// neighbours: four, each broadcast from memory into a product, or a row of a tile register.
+// neighbours: four, each broadcast from memory into a product, eight of two tokens that make a matrix, or a row of a
+// tile register.
 
 /// Tokens of tile `index` when `rows` tokens are cut into tiles.
 KERN_INLINE int tokens_of_tile(int rows, int index) {
@@ -22,7 +23,7 @@ template <class Traits> constexpr int rounding_groups = rounding_block<Traits> /
 template <class Traits> constexpr bool sums_whole = has_whole_scales<Traits>&& rounding_groups<Traits> > 1;
 
 /// Tile registers add blocks of 256 columns up in planes of bytes, see plane_product_amx.inl.
-template <class Traits> constexpr bool in_planes = signed_panels&& rounding_block<Traits> == 256;
+template <class Traits> constexpr bool in_planes = has_planes&& rounding_block<Traits> == 256;
 constexpr int plane_bits = 7;       // of a signed code times its scale that are in the low plane
 constexpr int plane_scale_bits = 3; // of an unsigned code's scale
 /// Planes that a code times its scale takes: TQ1_0, TQ2_0 and Q2_K fit one byte.
