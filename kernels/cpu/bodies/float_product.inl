@@ -235,7 +235,7 @@ template <int V, int T> [[gnu::noinline]] void float_tile(const FloatTile& tile)
       });
       unroll<T>([&](auto t) __attribute__((always_inline)) {
         Floats value = every_lane(x[t]);
-        hold(value);
+        if constexpr (!multiplies_by_element) hold(value);
         unroll<V>([&](auto v)
                       __attribute__((always_inline)) { sum[t * V + v] = fused_lanes(rows[v], value, sum[t * V + v]); });
       });

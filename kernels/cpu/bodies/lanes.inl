@@ -47,8 +47,16 @@ template <class Vector> KERN_INLINE void store_vector(void* to, Vector value) {
 KERN_INLINE Words every_lane(std::uint32_t value) { return Words{} + value; }
 KERN_INLINE Ints as_ints(Words words) { return reinterpret_cast<Ints>(words); }
 KERN_INLINE Floats bits_to_floats(Words words) { return reinterpret_cast<Floats>(words); }
+// Whether products with copies of a number need no vector of them, and compilers know it. Neoverse N2 takes 14.5 cycles
+// a step for tiles of 8 x 3 float sums by LLVM's model, and 18 with vectors.
+#if defined(__aarch64__)
+constexpr bool multiplies_by_element = true;
+KERN_INLINE Floats every_lane(float value) { return (Floats)vdupq_n_f32(value); }
+#else
+constexpr bool multiplies_by_element = false;
 // As bits: 0.0f + value would be an addition.
 KERN_INLINE Floats every_lane(float value) { return bits_to_floats(Words{} + float_bits(value)); }
+#endif
 
 /// 16 rows that begin `stride` bytes apart. Two of their addresses and four distances are all that has to be kept: the
 /// compiler would keep 16 addresses, and move them from register to register.
@@ -138,7 +146,7 @@ KERN_INLINE void store_bytes(std::int8_t* to, Ints values) {
 }
 #endif
 
-#if !defined(__AVX2__)
+#if !defined(__AVX2__) && !defined(__aarch64__)
 /// sums [count / 16] = exact sums of 16 codes each
 KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* sums) {
   for (int g = 0; g < count / 16; ++g) {
@@ -147,9 +155,7 @@ KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* su
     sums[g] = sum;
   }
 }
-#endif
 
-#if !defined(__AVX2__)
 /// to [4][16] = four words of each row, `offset` bytes from their beginnings
 KERN_INLINE void turn_four(const RowPointers& rows, int offset, std::byte* to) {
   unroll<16>([&](auto r) __attribute__((always_inline)) {

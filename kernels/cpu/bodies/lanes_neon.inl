@@ -20,20 +20,19 @@ KERN_INLINE void store_runs_of_eight(std::uint8_t* to, Words first, Words second
   vst1q_u8(to + 16, (uint8x16_t)vzip2q_u32((uint32x4_t)first, (uint32x4_t)second));
 }
 
-KERN_INLINE Ints dot_signed(Ints acc, Words codes, Words x) {
+template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
+  if constexpr (max_code > 127) codes ^= 0x80808080u;
   const auto a = (int8x16_t)codes;
-  const auto b = (int8x16_t)x;
 #if defined(__ARM_FEATURE_DOTPROD)
-  return (Ints)vdotq_s32((int32x4_t)acc, a, b);
+  // By element: vectors of copies of x would take instructions of their own. 6 tokens by 8 rows over 16 columns are 36
+  // cycles so by LLVM's model of Neoverse N2, 24 by element.
+  return (Ints)vdotq_lane_s32((int32x4_t)acc, a, vcreate_s8(static_cast<std::uint32_t>(x)), 0);
 #else
+  const auto b = (int8x16_t)vdupq_n_s32(x);
   const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
   const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
   return acc + (Ints)vpaddq_s32(low, high);
 #endif
-}
-template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
-  if constexpr (max_code > 127) codes ^= 0x80808080u;
-  return dot_signed(acc, codes, (Words)vdupq_n_s32(x));
 }
 KERN_INLINE Ints dot_pairs(Ints acc, Words a, Words b) {
   const auto pairs = (int16x8_t)a;
@@ -65,3 +64,39 @@ KERN_INLINE Words load_bytes_wide(const std::uint8_t* from) {
   return (Words)vmovl_u16(vget_low_u16(vmovl_u8(four)));
 }
 KERN_INLINE std::int32_t largest_lane(Ints v) { return vmaxvq_s32((int32x4_t)v); }
+
+/// sums [count / 16] = exact sums of 16 codes each
+KERN_INLINE void sum_codes(const std::int8_t* codes, int count, std::int16_t* sums) {
+  for (int g = 0; g < count / 16; ++g) sums[g] = vaddlvq_s8(vld1q_s8(codes + g * 16));
+}
+
+/// store(w, words w of the four rows) for each of four, of the rows row(r)
+template <class Row, class Store> KERN_INLINE void turn_four_by_four(Row&& row, Store&& store) {
+  const uint32x4_t a = row(std::integral_constant<int, 0>{}), b = row(std::integral_constant<int, 1>{});
+  const uint32x4_t c = row(std::integral_constant<int, 2>{}), d = row(std::integral_constant<int, 3>{});
+  const uint32x4_t even = vzip1q_u32(a, c), odd = vzip1q_u32(b, d); // words 0 and 1 of rows 0 and 2, 1 and 3
+  const uint32x4_t even_high = vzip2q_u32(a, c), odd_high = vzip2q_u32(b, d);
+  store(0, vzip1q_u32(even, odd));
+  store(1, vzip2q_u32(even, odd));
+  store(2, vzip1q_u32(even_high, odd_high));
+  store(3, vzip2q_u32(even_high, odd_high));
+}
+
+/// to [4][16] = four words of each row, `offset` bytes from their beginnings
+KERN_INLINE void turn_four(const RowPointers& rows, int offset, std::byte* to) {
+  unroll<4>([&](auto four) __attribute__((always_inline)) {
+    turn_four_by_four(
+        [&](auto r) __attribute__((always_inline)) { return load_vector<uint32x4_t>(rows.row<four * 4 + r>(offset)); },
+        [&](int w, uint32x4_t words) __attribute__((always_inline)) { store_vector(to + w * 64 + four * 16, words); });
+  });
+}
+
+/// to [16][to_stride] = the transpose of from [16][stride]
+KERN_INLINE void transpose_words(const std::uint32_t* from, int stride, std::uint32_t* to, std::ptrdiff_t to_stride) {
+  for (int r = 0; r < 16; r += 4)
+    for (int column = 0; column < 16; column += 4)
+      turn_four_by_four(
+          [&](int i) __attribute__((always_inline)) { return vld1q_u32(from + (r + i) * stride + column); },
+          [&](int w, uint32x4_t words)
+              __attribute__((always_inline)) { vst1q_u32(to + (column + w) * to_stride + r, words); });
+}
