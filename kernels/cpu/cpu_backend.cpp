@@ -209,7 +209,8 @@ template <class Work> void CpuBackend::each_row(int rows, Work&& work) {
 void CpuBackend::embed(const Weight& table, const StepInputs& step, float scale, Rows out) {
   const CpuWeight& weight = cpu(table);
   constexpr int many = 256; // tokens whose products take several times as long as interleaving
-  settles_ = step.tokens == 1 || step.tokens >= many;
+  met_tokens_ += step.tokens;
+  settles_ = step.tokens == 1 || met_tokens_ >= many;
   each_row(step.tokens, [&](std::int64_t t) {
     kernels_.decode_row(weight.format, weight.data + static_cast<std::size_t>(step.token[t]) * weight.row_bytes,
                         out.columns, scale, out.data + t * out.columns);

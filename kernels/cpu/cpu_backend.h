@@ -13,8 +13,8 @@ namespace kern {
 /// When matrices are moved to private memory, which has large pages; quantized ones are interleaved by 16 rows.
 enum class Repack {
   automatic, // where the weights leave room for everything else: like when_used, else never
-  when_used, // before the first step of one token, or of so many that they outweigh it: a short prompt is answered
-             // first
+  when_used, // before the first step of one token, or when steps have had so many that they outweigh it: a short
+             // prompt is answered first
   at_once,   // when they are bound
   never,     // all weights stay in the file's layout, mapped
 };
@@ -102,8 +102,9 @@ private:
   const CacheLevel ahead_ = choose_read_ahead();
   ThreadPool pool_;
   Repack repack_;
-  bool settles_ = false;       // whether the step at hand moves what it uses
-  std::uint64_t expected_ = 0; // bytes of weights announced
+  std::int64_t met_tokens_ = 0; // in all steps
+  bool settles_ = false;        // whether the step at hand moves what it uses
+  std::uint64_t expected_ = 0;  // bytes of weights announced
   std::shared_ptr<PanelArena> arena_;
   std::unique_ptr<Workspace> workspace_;
   std::shared_ptr<FirstRows> last_; // of the matrix used last by a step of one token
