@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds kernels, models and engine for 64-bit Arm with a cross compiler and runs their tests under qemu, once with the
-# dot product instructions and once as an older processor. Says so and ends well where the tools can't be had.
+# products of matrices and dot products, and once as an older processor. Says so and ends well where the tools can't be had.
 # Usage: test_aarch64.sh BUILD_FOLDER [doctest options]      by default all but two tests that take minutes under qemu
 set -eu
 build=$1
@@ -36,7 +36,11 @@ cmake --build "$build" -j "$(nproc)" --target kern_compute_tests > "$build.log" 
 status=0
 for processor in max cortex-a72; do
   log=$build/$processor.log
-  qemu-aarch64 -cpu $processor -L /usr/aarch64-linux-gnu "$build/tests/kern_compute_tests" "$@" > "$log" 2>&1 ||
+  case $processor in
+    max) best=i8mm ;;
+    *) best=portable ;;
+  esac
+  KERN_BEST_CPU=$best qemu-aarch64 -cpu $processor -L /usr/aarch64-linux-gnu "$build/tests/kern_compute_tests" "$@" > "$log" 2>&1 ||
     { status=1; cat "$log"; }
   echo "aarch64, $processor: $(grep '^\[doctest\] test cases' "$log" || echo 'ended early')"
 done

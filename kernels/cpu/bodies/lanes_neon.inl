@@ -10,15 +10,15 @@ template <int block> constexpr int tile_run = 8;
 constexpr int panel_run = 8;
 constexpr bool signed_panels = true, has_planes = false;
 constexpr int code_class(int, int, bool) { return 255; } // all are signed bytes
-#else
-constexpr int code_class(int max_code, int, bool) { return max_code > 127 ? 255 : 127; }
-#endif
 
 /// Eight codes of each of four rows, given their first and second four.
 KERN_INLINE void store_runs_of_eight(std::uint8_t* to, Words first, Words second) {
   vst1q_u8(to, (uint8x16_t)vzip1q_u32((uint32x4_t)first, (uint32x4_t)second));
   vst1q_u8(to + 16, (uint8x16_t)vzip2q_u32((uint32x4_t)first, (uint32x4_t)second));
 }
+#else
+constexpr int code_class(int max_code, int, bool) { return max_code > 127 ? 255 : 127; }
+#endif
 
 template <int max_code> KERN_INLINE Ints dot_bytes(Ints acc, Words codes, std::int32_t x) {
   if constexpr (max_code > 127) codes ^= 0x80808080u;
